@@ -1,0 +1,12 @@
+//! Kernel tests: real packets through real rules, in namespaces of their own.
+//!
+//! They need root, and say `skipped` where they cannot run; with `NWF_REQUIRE_KERNEL=1` in
+//! the environment that is a failure.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, missing_docs)]
+
+mod lab;
+
+#[path = "kernel/laboratory.rs"]
+mod laboratory;
