@@ -10,3 +10,5 @@ mod lab;
 
 #[path = "kernel/laboratory.rs"]
 mod laboratory;
+#[path = "kernel/shipped.rs"]
+mod shipped;

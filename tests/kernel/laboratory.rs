@@ -8,10 +8,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 fn samples() -> Vec<Vec<u8>> {
     let (guest, peer) = (mac(GUEST_MAC), mac(PEER_MAC));
-    let (guest_ip, peer_ip): (Ipv4Addr, Ipv4Addr) =
-        (GUEST_IP.parse().unwrap(), PEER_IP.parse().unwrap());
-    let (guest_ip6, peer_ip6): (Ipv6Addr, Ipv6Addr) =
-        (GUEST_IP6.parse().unwrap(), PEER_IP6.parse().unwrap());
+    let (guest_ip, peer_ip): (Ipv4Addr, Ipv4Addr) = (GUEST_IP.parse().unwrap(), PEER_IP.parse().unwrap());
+    let (guest_ip6, peer_ip6): (Ipv6Addr, Ipv6Addr) = (GUEST_IP6.parse().unwrap(), PEER_IP6.parse().unwrap());
     let ip = Ip::new(guest, peer, guest_ip, peer_ip);
     let ip6 = Ip::new(guest, peer, guest_ip6, peer_ip6);
     vec![
@@ -36,17 +34,12 @@ fn frames_are_what_another_reader_takes_them_for() {
                 let header = ip.header().to_header();
                 assert_eq!(header.header_checksum, header.calc_header_checksum());
                 match &packet.transport {
-                    Some(TransportSlice::Udp(udp)) => assert_eq!(
-                        udp.to_header()
-                            .calc_checksum_ipv4(&header, udp.payload())
-                            .unwrap(),
-                        udp.checksum()
-                    ),
-                    Some(TransportSlice::Tcp(tcp)) => assert_eq!(
-                        tcp.calc_checksum_ipv4(header.source, header.destination)
-                            .unwrap(),
-                        tcp.checksum()
-                    ),
+                    Some(TransportSlice::Udp(udp)) => {
+                        assert_eq!(udp.to_header().calc_checksum_ipv4(&header, udp.payload()).unwrap(), udp.checksum())
+                    }
+                    Some(TransportSlice::Tcp(tcp)) => {
+                        assert_eq!(tcp.calc_checksum_ipv4(header.source, header.destination).unwrap(), tcp.checksum())
+                    }
                     Some(TransportSlice::Icmpv4(_)) => {}
                     other => panic!("{other:?}"),
                 }
@@ -54,17 +47,12 @@ fn frames_are_what_another_reader_takes_them_for() {
             Some(NetSlice::Ipv6(ip)) => {
                 let header = ip.header().to_header();
                 match &packet.transport {
-                    Some(TransportSlice::Udp(udp)) => assert_eq!(
-                        udp.to_header()
-                            .calc_checksum_ipv6(&header, udp.payload())
-                            .unwrap(),
-                        udp.checksum()
-                    ),
-                    Some(TransportSlice::Tcp(tcp)) => assert_eq!(
-                        tcp.calc_checksum_ipv6(header.source, header.destination)
-                            .unwrap(),
-                        tcp.checksum()
-                    ),
+                    Some(TransportSlice::Udp(udp)) => {
+                        assert_eq!(udp.to_header().calc_checksum_ipv6(&header, udp.payload()).unwrap(), udp.checksum())
+                    }
+                    Some(TransportSlice::Tcp(tcp)) => {
+                        assert_eq!(tcp.calc_checksum_ipv6(header.source, header.destination).unwrap(), tcp.checksum())
+                    }
                     Some(TransportSlice::Icmpv6(icmp)) => {
                         assert!(icmp.is_checksum_valid(header.source, header.destination));
                     }
@@ -101,9 +89,7 @@ fn rules_decide_which_frames_pass() {
     );
     let frames = samples();
     let out: Vec<bool> = (0..frames.len()).map(|number| number > 1).collect();
-    let to: Vec<bool> = (0..frames.len())
-        .map(|number| !(5..8).contains(&number))
-        .collect();
+    let to: Vec<bool> = (0..frames.len()).map(|number| !(5..8).contains(&number)).collect();
     assert_eq!(lab.exchange(End::Guest, End::Peer, &frames, &out), out);
     assert_eq!(lab.exchange(End::Peer, End::Guest, &frames, &to), to);
 }
@@ -112,10 +98,8 @@ fn rules_decide_which_frames_pass() {
 fn a_laboratory_leaves_nothing_in_the_namespace_it_was_made_from() {
     let look = || {
         let devices = std::fs::read_to_string("/proc/self/net/dev").unwrap();
-        let mut names: Vec<String> = devices
-            .lines()
-            .filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned()))
-            .collect();
+        let mut names: Vec<String> =
+            devices.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect();
         names.sort();
         names
     };

@@ -53,9 +53,7 @@ pub fn mac(text: &str) -> Mac {
             u8::from_str_radix(group, 16).unwrap_or_else(|_| panic!("`{text}` is no MAC address"))
         })
         .collect();
-    bytes
-        .try_into()
-        .unwrap_or_else(|_| panic!("`{text}` is no MAC address"))
+    bytes.try_into().unwrap_or_else(|_| panic!("`{text}` is no MAC address"))
 }
 
 /// An Ethernet frame with a payload, filled up with zeros to the smallest size.
@@ -140,12 +138,7 @@ impl Arp {
 
     /// To `dst`, which has `tpa`: `spa` is at `src`.
     pub fn reply(src: Mac, spa: Ipv4Addr, dst: Mac, tpa: Ipv4Addr) -> Self {
-        Self {
-            dst,
-            op: 2,
-            tha: dst,
-            ..Self::request(src, spa, tpa)
-        }
+        Self { dst, op: 2, tha: dst, ..Self::request(src, spa, tpa) }
     }
 
     /// The frame's bytes.
@@ -266,14 +259,7 @@ impl Ip {
     }
 
     /// The frame with a TCP segment; `numbers` are those of sequence and acknowledgement.
-    pub fn tcp(
-        &self,
-        sport: u16,
-        dport: u16,
-        flags: u8,
-        numbers: (u32, u32),
-        data: &[u8],
-    ) -> Vec<u8> {
+    pub fn tcp(&self, sport: u16, dport: u16, flags: u8, numbers: (u32, u32), data: &[u8]) -> Vec<u8> {
         let mut segment = Vec::new();
         segment.extend(sport.to_be_bytes());
         segment.extend(dport.to_be_bytes());
@@ -291,13 +277,15 @@ impl Ip {
     /// The frame with a message of ICMP or ICMPv6, by the family of the addresses; `rest`
     /// is what follows the checksum.
     pub fn icmp(&self, kind: u8, code: u8, rest: &[u8]) -> Vec<u8> {
+        let number = if self.sip.is_ipv4() { protocol::ICMP } else { protocol::ICMPV6 };
+        self.icmp_as(number, kind, code, rest)
+    }
+
+    /// As [`Ip::icmp`], with the protocol of either family.
+    pub fn icmp_as(&self, number: u8, kind: u8, code: u8, rest: &[u8]) -> Vec<u8> {
         let mut message = vec![kind, code, 0, 0];
         message.extend(rest);
-        let (number, sum) = if self.sip.is_ipv4() {
-            (protocol::ICMP, checksum(&[&message]))
-        } else {
-            (protocol::ICMPV6, self.checksum(protocol::ICMPV6, &message))
-        };
+        let sum = if number == protocol::ICMPV6 { self.checksum(number, &message) } else { checksum(&[&message]) };
         message[2..4].copy_from_slice(&sum.to_be_bytes());
         self.carry(number, &message)
     }
@@ -307,12 +295,8 @@ impl Ip {
         let length = u32::try_from(payload.len()).expect("fits a packet");
         let tail = [&length.to_be_bytes()[..], &[0, 0, 0, number]].concat();
         match (self.sip, self.dip) {
-            (IpAddr::V4(sip), IpAddr::V4(dip)) => {
-                checksum(&[&sip.octets(), &dip.octets(), &tail, payload])
-            }
-            (IpAddr::V6(sip), IpAddr::V6(dip)) => {
-                checksum(&[&sip.octets(), &dip.octets(), &tail, payload])
-            }
+            (IpAddr::V4(sip), IpAddr::V4(dip)) => checksum(&[&sip.octets(), &dip.octets(), &tail, payload]),
+            (IpAddr::V6(sip), IpAddr::V6(dip)) => checksum(&[&sip.octets(), &dip.octets(), &tail, payload]),
             (sip, dip) => panic!("{sip} and {dip} are of two families"),
         }
     }

@@ -19,6 +19,7 @@
 
 pub mod frames;
 pub mod namespace;
+pub mod probe;
 pub mod programs;
 pub mod wire;
 
@@ -107,23 +108,12 @@ impl Lab {
             let off = if options.addresses { "0" } else { "1" };
             for device in ["all", "default"] {
                 // A kernel without IPv6 has no such file, and no need of it.
-                let _ = namespace.write(
-                    &format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6"),
-                    off,
-                );
+                let _ = namespace.write(&format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6"), off);
             }
         }
-        let lab = Self {
-            host,
-            guest,
-            peer,
-            run_dir,
-        };
+        let lab = Self { host, guest, peer, run_dir };
         lab.ip_batch(&lab.host, &lab.host_devices(options))?;
-        lab.ip_batch(
-            &lab.guest,
-            &far_end(GUEST_MAC, GUEST_IP, GUEST_IP6, options),
-        )?;
+        lab.ip_batch(&lab.guest, &far_end(GUEST_MAC, GUEST_IP, GUEST_IP6, options))?;
         lab.ip_batch(&lab.peer, &far_end(PEER_MAC, PEER_IP, PEER_IP6, options))?;
         for sysctl in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
             let file = format!("/proc/sys/net/bridge/{sysctl}");
@@ -142,28 +132,17 @@ impl Lab {
 
     /// The devices of the host, as lines for `ip -batch`.
     fn host_devices(&self, options: Options) -> String {
-        let Options {
-            bridge_netfilter,
-            addresses,
-        } = options;
+        let Options { bridge_netfilter, addresses } = options;
         let mut lines = vec![
             "link set lo up".to_owned(),
-            format!(
-                "link add br0 address {HOST_MAC} type bridge stp_state 0 mcast_snooping 0 forward_delay 0"
-            ),
+            format!("link add br0 address {HOST_MAC} type bridge stp_state 0 mcast_snooping 0 forward_delay 0"),
         ];
         if bridge_netfilter {
-            lines
-                .push("link set br0 type bridge nf_call_iptables 1 nf_call_ip6tables 1".to_owned());
+            lines.push("link set br0 type bridge nf_call_iptables 1 nf_call_ip6tables 1".to_owned());
         }
-        let ports = [
-            ("vnet0", "fe:54:00:11:22:33", self.guest.id()),
-            ("vnet1", "fe:54:00:aa:bb:cc", self.peer.id()),
-        ];
+        let ports = [("vnet0", "fe:54:00:11:22:33", self.guest.id()), ("vnet1", "fe:54:00:aa:bb:cc", self.peer.id())];
         for (port, mac, far) in ports {
-            lines.push(format!(
-                "link add {port} address {mac} type veth peer name eth0 netns {far}"
-            ));
+            lines.push(format!("link add {port} address {mac} type veth peer name eth0 netns {far}"));
             lines.push(format!("link set {port} addrgenmode none"));
             lines.push(format!("link set {port} master br0"));
             lines.push(format!("link set {port} type bridge_slave learning off"));
@@ -181,11 +160,7 @@ impl Lab {
     fn ip_batch(&self, namespace: &Namespace, lines: &str) -> Result<(), String> {
         let mut ip = Command::new("ip");
         ip.args(["-batch", "-"]);
-        namespace
-            .command(ip, lines.as_bytes())
-            .map_err(|error| format!("ip: {error}"))?
-            .success("ip -batch")
-            .map(drop)
+        namespace.command(ip, lines.as_bytes()).map_err(|error| format!("ip: {error}"))?.success("ip -batch").map(drop)
     }
 
     /// Loads a ruleset text with `nft -f`, in the host's namespace.
@@ -194,20 +169,12 @@ impl Lab {
     ///
     /// If nft refuses it.
     pub fn load(&self, rules: &str) {
-        self.host
-            .command(nft(&["-f", "-"]), rules.as_bytes())
-            .expect("nft runs")
-            .success("nft -f -")
-            .unwrap();
+        self.host.command(nft(&["-f", "-"]), rules.as_bytes()).expect("nft runs").success("nft -f -").unwrap();
     }
 
     /// The whole ruleset of the host's namespace, without handles and counters, as text.
     pub fn ruleset(&self) -> String {
-        self.host
-            .command(nft(&["-s", "list", "ruleset"]), b"")
-            .expect("nft runs")
-            .success("nft list ruleset")
-            .unwrap()
+        self.host.command(nft(&["-s", "list", "ruleset"]), b"").expect("nft runs").success("nft list ruleset").unwrap()
     }
 }
 

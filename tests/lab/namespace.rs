@@ -44,11 +44,7 @@ impl Namespace {
             .recv()
             .map_err(|_| "the thread of a namespace died".to_owned())?
             .map_err(|error| format!("no network namespace can be made here ({error})"))?;
-        Ok(Self {
-            name,
-            thread_id,
-            jobs,
-        })
+        Ok(Self { name, thread_id, jobs })
     }
 
     /// The name by which `ip link set … netns` finds this namespace.
@@ -62,9 +58,7 @@ impl Namespace {
         let job = Box::new(move || {
             let _ = done.send(catch_unwind(AssertUnwindSafe(job)));
         });
-        self.jobs
-            .send(job)
-            .unwrap_or_else(|_| panic!("the thread of namespace {} is gone", self.name));
+        self.jobs.send(job).unwrap_or_else(|_| panic!("the thread of namespace {} is gone", self.name));
         match outcome.recv() {
             Ok(Ok(value)) => value,
             Ok(Err(panic)) => resume_unwind(panic),
@@ -73,10 +67,7 @@ impl Namespace {
     }
 
     /// Starts a thread inside.
-    pub fn spawn<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> thread::JoinHandle<T> {
+    pub fn spawn<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> thread::JoinHandle<T> {
         self.run(|| thread::spawn(job))
     }
 
@@ -84,11 +75,7 @@ impl Namespace {
     pub fn command(&self, mut command: Command, input: &[u8]) -> io::Result<Ran> {
         let input = input.to_vec();
         self.run(move || {
-            let mut child = command
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()?;
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
             let mut stdin = child.stdin.take().expect("standard input is a pipe");
             // A program that ends without reading all breaks the pipe: its status tells more.
             let writer = thread::spawn(move || drop(stdin.write_all(&input)));
@@ -114,11 +101,7 @@ impl Namespace {
     /// state. Both are seen by what runs in this namespace only.
     pub(super) fn private_mounts(&self) -> Result<PathBuf, String> {
         let here = [std::env::current_dir(), std::env::current_exe()];
-        let covers = |folder: &&str| {
-            here.iter()
-                .flatten()
-                .any(|path| path.starts_with(Path::new(folder)))
-        };
+        let covers = |folder: &&str| here.iter().flatten().any(|path| path.starts_with(Path::new(folder)));
         let folder = ["/run", "/mnt", "/srv", "/media"]
             .into_iter()
             .find(|folder| Path::new(folder).is_dir() && !covers(folder))
@@ -133,9 +116,7 @@ impl Namespace {
             "sh",
             folder,
         ]);
-        self.command(shell, b"")
-            .map_err(|error| format!("sh: {error}"))?
-            .success("mount")?;
+        self.command(shell, b"").map_err(|error| format!("sh: {error}"))?.success("mount")?;
         Ok(Path::new(folder).join("nwf"))
     }
 }

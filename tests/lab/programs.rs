@@ -77,9 +77,7 @@ pub fn shipped_filters() -> PathBuf {
 
 /// A binding as XML: one interface, its filter, and parameters, a repeated name for a list.
 pub fn binding(interface: &str, mac: &str, filter: &str, parameters: &[(&str, &str)]) -> String {
-    let number = interface
-        .bytes()
-        .fold(0_u64, |sum, byte| sum * 31 + u64::from(byte));
+    let number = interface.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte));
     let mut xml = format!(
         "<filterbinding>\n  <owner>\n    <name>guest</name>\n    \
          <uuid>00000000-0000-4000-8000-{:012x}</uuid>\n  </owner>\n  \
@@ -116,9 +114,7 @@ impl Lab {
         let (name, arguments) = words.split_first().expect("a program is named");
         let mut command = self.program(name);
         command.args(arguments);
-        self.host
-            .command(command, input.as_bytes())
-            .unwrap_or_else(|error| panic!("{name}: {error}"))
+        self.host.command(command, input.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// As [`Lab::run`], for a program that must end with status 0; gives its standard output.
@@ -127,9 +123,7 @@ impl Lab {
     ///
     /// If the program fails; the text has all that it said.
     pub fn must(&self, words: &[&str], input: &str) -> String {
-        self.run(words, input)
-            .success(&words.join(" "))
-            .unwrap_or_else(|error| panic!("{error}"))
+        self.run(words, input).success(&words.join(" ")).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Takes XML (bindings, filters) to a plan.

@@ -91,9 +91,7 @@ impl Lab {
             capture.direction(Direction::In)?;
             capture.setnonblock()
         });
-        Endpoint {
-            capture: capture.unwrap_or_else(|error| panic!("{device}: {error}")),
-        }
+        Endpoint { capture: capture.unwrap_or_else(|error| panic!("{device}: {error}")) }
     }
 
     /// Sends frames from one end, in order, and tells for each whether the other end saw it.
@@ -109,10 +107,7 @@ impl Lab {
         let mut index = HashMap::new();
         for (number, frame) in frames.iter().enumerate() {
             let earlier = index.insert(key(frame), number);
-            assert!(
-                earlier.is_none(),
-                "frames {earlier:?} and {number} are equal"
-            );
+            assert!(earlier.is_none(), "frames {earlier:?} and {number} are equal");
         }
         let mut receiver = self.open(to);
         let mut sender = self.open(from);
@@ -130,10 +125,7 @@ impl Lab {
                 }
                 continue;
             }
-            let missing = expected
-                .iter()
-                .zip(&arrived)
-                .any(|(expected, arrived)| *expected && !*arrived);
+            let missing = expected.iter().zip(&arrived).any(|(expected, arrived)| *expected && !*arrived);
             if last.elapsed() > QUIET && (!missing || sent.elapsed() > PATIENCE) {
                 break;
             }
@@ -149,12 +141,8 @@ impl Lab {
 /// br_netfilter cuts off what stands behind the end of an IP packet.
 fn key(frame: &[u8]) -> Vec<u8> {
     let length = match frame.get(12..14) {
-        Some([0x08, 0x00]) => frame
-            .get(16..18)
-            .map(|field| 14 + usize::from(u16::from_be_bytes([field[0], field[1]]))),
-        Some([0x86, 0xdd]) => frame
-            .get(18..20)
-            .map(|field| 54 + usize::from(u16::from_be_bytes([field[0], field[1]]))),
+        Some([0x08, 0x00]) => frame.get(16..18).map(|field| 14 + usize::from(u16::from_be_bytes([field[0], field[1]]))),
+        Some([0x86, 0xdd]) => frame.get(18..20).map(|field| 54 + usize::from(u16::from_be_bytes([field[0], field[1]]))),
         _ => None,
     };
     let end = length.unwrap_or(frame.len()).min(frame.len());
