@@ -1,0 +1,5 @@
+//! Compiles network filters of virtual-machine interfaces into kernel firewall rules.
+//!
+//! The way of the data: filter XML is read into the [`model`].
+
+pub mod model;
