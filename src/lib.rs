@@ -2,4 +2,6 @@
 //!
 //! The way of the data: filter XML is read into the [`model`].
 
+pub mod cli;
 pub mod model;
+pub mod problem;

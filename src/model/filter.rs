@@ -5,14 +5,21 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Attribute, Binding, ChainName, FilterName, Kind, Location, Parameters, Priority, Protocol, StateSet, Value,
-    VariableAccess,
+    Attribute, Binding, ChainName, FilterName, Kind, Location, Parameters, Priority, Profile, Protocol, StateSet,
+    Value, VariableAccess, document_kind,
 };
 
-/// What one run of the reader yields, in the order in which it was read.
+document_kind!(FiltersKind, "filters/1");
+
+/// The document `filters/1`: what one run of the reader yields, in the order in which it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Filters {
+    /// Kind and version.
+    pub nwf: FiltersKind,
+    /// The profile that the XML was read under.
+    #[serde(default)]
+    pub profile: Profile,
     /// The filters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<Filter>,

@@ -17,11 +17,11 @@ mod variable;
 pub use address::{MacAddr, MacMask, format_ipv6};
 pub use binding::{Binding, Owner, Parameters};
 pub use fields::{Attribute, FieldRow, Kind, Layer, Place, Protocol, Role};
-pub use filter::{Action, Direction, Entry, Filter, Filters, Item, Operand, Reference, Rule};
+pub use filter::{Action, Direction, Entry, Filter, Filters, FiltersKind, Item, Operand, Reference, Rule};
 pub use name::{ChainName, ChainPrefix, FilterName, InterfaceName, InvalidName, Priority, VariableName};
 pub use profile::Profile;
 pub use span::Location;
 pub use value::{InvalidValue, IpSetDirection, ParsedValue, Severity, State, StateSet, TcpFlagSet, TcpFlags, Value};
 pub use variable::{AccessKind, InvalidAccess, VariableAccess};
 
-pub(crate) use text::text_type;
+pub(crate) use text::{document_kind, text_type};

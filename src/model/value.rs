@@ -559,10 +559,7 @@ fn read_mask4(text: &str) -> Read {
             _ => Err(None),
         };
     }
-    let (address, loose) = match read_ipv4(text)? {
-        (Value::Ipv4(address), loose) => (address, loose),
-        _ => return Err(None),
-    };
+    let (Value::Ipv4(address), loose) = read_ipv4(text)? else { return Err(None) };
     let bits = u32::from(address);
     let length = bits.leading_ones();
     if bits.count_ones() != length {
