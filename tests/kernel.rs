@@ -4,11 +4,15 @@
 //! the environment that is a failure.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![allow(clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::indexing_slicing, clippy::format_push_string, missing_docs)]
 
 mod lab;
 
 #[path = "kernel/laboratory.rs"]
 mod laboratory;
+#[path = "kernel/lifecycle.rs"]
+mod lifecycle;
 #[path = "kernel/shipped.rs"]
 mod shipped;
+#[path = "kernel/state.rs"]
+mod state;

@@ -35,10 +35,10 @@ fn frames_are_what_another_reader_takes_them_for() {
                 assert_eq!(header.header_checksum, header.calc_header_checksum());
                 match &packet.transport {
                     Some(TransportSlice::Udp(udp)) => {
-                        assert_eq!(udp.to_header().calc_checksum_ipv4(&header, udp.payload()).unwrap(), udp.checksum())
+                        assert_eq!(udp.to_header().calc_checksum_ipv4(&header, udp.payload()).unwrap(), udp.checksum());
                     }
                     Some(TransportSlice::Tcp(tcp)) => {
-                        assert_eq!(tcp.calc_checksum_ipv4(header.source, header.destination).unwrap(), tcp.checksum())
+                        assert_eq!(tcp.calc_checksum_ipv4(header.source, header.destination).unwrap(), tcp.checksum());
                     }
                     Some(TransportSlice::Icmpv4(_)) => {}
                     other => panic!("{other:?}"),
@@ -48,10 +48,10 @@ fn frames_are_what_another_reader_takes_them_for() {
                 let header = ip.header().to_header();
                 match &packet.transport {
                     Some(TransportSlice::Udp(udp)) => {
-                        assert_eq!(udp.to_header().calc_checksum_ipv6(&header, udp.payload()).unwrap(), udp.checksum())
+                        assert_eq!(udp.to_header().calc_checksum_ipv6(&header, udp.payload()).unwrap(), udp.checksum());
                     }
                     Some(TransportSlice::Tcp(tcp)) => {
-                        assert_eq!(tcp.calc_checksum_ipv6(header.source, header.destination).unwrap(), tcp.checksum())
+                        assert_eq!(tcp.calc_checksum_ipv6(header.source, header.destination).unwrap(), tcp.checksum());
                     }
                     Some(TransportSlice::Icmpv6(icmp)) => {
                         assert!(icmp.is_checksum_valid(header.source, header.destination));

@@ -274,7 +274,7 @@ impl Ip {
         self.carry(protocol::TCP, &segment)
     }
 
-    /// The frame with a message of ICMP or ICMPv6, by the family of the addresses; `rest`
+    /// The frame with a message of ICMP or `ICMPv6`, by the family of the addresses; `rest`
     /// is what follows the checksum.
     pub fn icmp(&self, kind: u8, code: u8, rest: &[u8]) -> Vec<u8> {
         let number = if self.sip.is_ipv4() { protocol::ICMP } else { protocol::ICMPV6 };

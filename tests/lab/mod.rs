@@ -15,7 +15,7 @@
 
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![allow(clippy::indexing_slicing, clippy::missing_errors_doc)]
+#![allow(clippy::indexing_slicing, clippy::missing_errors_doc, clippy::format_push_string)]
 
 pub mod frames;
 pub mod namespace;
@@ -24,6 +24,7 @@ pub mod programs;
 pub mod wire;
 
 use namespace::Namespace;
+use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -112,9 +113,9 @@ impl Lab {
             }
         }
         let lab = Self { host, guest, peer, run_dir };
-        lab.ip_batch(&lab.host, &lab.host_devices(options))?;
-        lab.ip_batch(&lab.guest, &far_end(GUEST_MAC, GUEST_IP, GUEST_IP6, options))?;
-        lab.ip_batch(&lab.peer, &far_end(PEER_MAC, PEER_IP, PEER_IP6, options))?;
+        Self::ip_batch(&lab.host, &lab.host_devices(options))?;
+        Self::ip_batch(&lab.guest, &far_end(GUEST_MAC, GUEST_IP, GUEST_IP6, options))?;
+        Self::ip_batch(&lab.peer, &far_end(PEER_MAC, PEER_IP, PEER_IP6, options))?;
         for sysctl in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
             let file = format!("/proc/sys/net/bridge/{sysctl}");
             if let Err(error) = lab.host.write(&file, "0")
@@ -157,7 +158,7 @@ impl Lab {
         lines.join("\n")
     }
 
-    fn ip_batch(&self, namespace: &Namespace, lines: &str) -> Result<(), String> {
+    fn ip_batch(namespace: &Namespace, lines: &str) -> Result<(), String> {
         let mut ip = Command::new("ip");
         ip.args(["-batch", "-"]);
         namespace.command(ip, lines.as_bytes()).map_err(|error| format!("ip: {error}"))?.success("ip -batch").map(drop)
@@ -173,9 +174,66 @@ impl Lab {
     }
 
     /// The whole ruleset of the host's namespace, without handles and counters, as text.
+    ///
+    /// # Panics
+    ///
+    /// If nft fails.
     pub fn ruleset(&self) -> String {
-        self.host.command(nft(&["-s", "list", "ruleset"]), b"").expect("nft runs").success("nft list ruleset").unwrap()
+        self.nft(&["-s", "list", "ruleset"])
     }
+
+    /// Runs nft in the host's namespace; gives its standard output.
+    ///
+    /// # Panics
+    ///
+    /// If nft fails.
+    pub fn nft(&self, arguments: &[&str]) -> String {
+        self.host
+            .command(nft(arguments), b"")
+            .expect("nft runs")
+            .success(&format!("nft {}", arguments.join(" ")))
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// All rules of our own tables: the comment of each, with its chain, handle and packets
+    /// counted.
+    ///
+    /// # Panics
+    ///
+    /// If nft fails.
+    pub fn rules(&self) -> Vec<KernelRule> {
+        let listing = self.nft(&["-j", "list", "ruleset"]);
+        let listing: Value = serde_json::from_str(&listing).expect("nft prints JSON");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let objects = listing["nftables"].as_array().into_iter().flatten();
+        let rules = objects.filter_map(|object| object.get("rule"));
+        rules
+            .filter(|rule| rule["table"] == "nwf")
+            .map(|rule| {
+                let expressions = rule["expr"].as_array().into_iter().flatten();
+                let counters = expressions.filter_map(|expression| expression["counter"]["packets"].as_u64());
+                KernelRule {
+                    chain: text(&rule["chain"]),
+                    handle: rule["handle"].as_u64().unwrap_or_default(),
+                    comment: text(&rule["comment"]),
+                    packets: counters.sum(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// A rule as the kernel has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelRule {
+    /// The chain it stands in.
+    pub chain: String,
+    /// The kernel's number for it; a rule that is made anew has a new one.
+    pub handle: u64,
+    /// Its comment.
+    pub comment: String,
+    /// How many packets it has counted.
+    pub packets: u64,
 }
 
 /// The devices behind a port, as lines for `ip -batch`.

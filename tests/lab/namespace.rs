@@ -62,7 +62,7 @@ impl Namespace {
         match outcome.recv() {
             Ok(Ok(value)) => value,
             Ok(Err(panic)) => resume_unwind(panic),
-            Err(_) => panic!("the thread of namespace {} is gone", self.name),
+            Err(error) => panic!("the thread of namespace {} is gone: {error}", self.name),
         }
     }
 

@@ -45,7 +45,7 @@ pub fn read(name: &str, text: &str) -> Vec<Probe> {
         }
         match probe(words) {
             Ok((direction, frame, pass)) => {
-                probes.push(Probe { line: number + 1, text: words.to_owned(), direction, frame, pass })
+                probes.push(Probe { line: number + 1, text: words.to_owned(), direction, frame, pass });
             }
             Err(error) => panic!("{name}:{}: {error}: {line}", number + 1),
         }
@@ -149,7 +149,7 @@ fn eth(keys: &mut Keys, (sender, receiver): &(Station, Station)) -> Result<Vec<u
     let (src, dst) = (keys.mac("src", sender.mac), keys.mac("dst", receiver.mac));
     let mut body = vec![0; 46];
     let data = keys.take("data").unwrap_or_default();
-    if data.len() % 2 != 0 || data.len() > 92 {
+    if !data.len().is_multiple_of(2) || data.len() > 92 {
         return Err(format!("`data={data}` is too long, or has half a byte"));
     }
     for (byte, start) in body.iter_mut().zip((0..data.len()).step_by(2)) {

@@ -126,24 +126,45 @@ impl Lab {
         self.run(words, input).success(&words.join(" ")).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Takes XML (bindings, filters) to a plan.
+    /// Takes pieces of XML, each a binding or a filter, to a plan.
     ///
     /// # Panics
     ///
     /// If a stage fails.
-    pub fn plan(&self, xml: &str) -> String {
-        let parsed = self.must(&["nwf-parse"], xml);
+    pub fn plan(&self, xml: &[&str]) -> String {
+        let paths: Vec<String> =
+            xml.iter().enumerate().map(|(number, text)| self.file(&format!("{number}.xml"), text)).collect();
+        let mut parse = vec!["nwf-parse"];
+        parse.extend(paths.iter().map(String::as_str));
+        let parsed = self.must(&parse, "");
         let ruleset = self.must(&["nwf-resolve"], &parsed);
         self.must(&["nwf-render"], &ruleset)
     }
 
-    /// Takes XML all the way into the kernel, and gives the report of `nwf-apply`.
+    /// Takes pieces of XML all the way into the kernel, and gives the report of `nwf-apply`.
     ///
     /// # Panics
     ///
     /// If a stage fails.
-    pub fn pipeline(&self, xml: &str) -> String {
+    pub fn apply(&self, xml: &[&str]) -> String {
         let plan = self.plan(xml);
         self.must(&["nwf-apply"], &plan)
+    }
+
+    /// Writes a file that only programs in the host's namespace see; gives its path.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be written.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.run_dir.with_file_name("files").join(name);
+        let (file, text) = (path.clone(), text.to_owned());
+        self.host
+            .run(move || {
+                std::fs::create_dir_all(file.parent().expect("a file has a folder"))?;
+                std::fs::write(file, text)
+            })
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        path.display().to_string()
     }
 }

@@ -138,7 +138,7 @@ impl Lab {
 
 /// What of a frame identifies it: all that the kernel does not change on the way.
 ///
-/// br_netfilter cuts off what stands behind the end of an IP packet.
+/// `br_netfilter` cuts off what stands behind the end of an IP packet.
 fn key(frame: &[u8]) -> Vec<u8> {
     let length = match frame.get(12..14) {
         Some([0x08, 0x00]) => frame.get(16..18).map(|field| 14 + usize::from(u16::from_be_bytes([field[0], field[1]]))),
