@@ -4,5 +4,6 @@
 
 pub mod cli;
 pub mod model;
+pub mod plan;
 pub mod problem;
 pub mod ruleset;

@@ -15,7 +15,7 @@ mod value;
 mod variable;
 
 pub use address::{MacAddr, MacMask, format_ipv6};
-pub use binding::{Binding, Owner, Parameters};
+pub use binding::{Binding, Bound, Interim, Owner, Parameters, Provenance};
 pub use fields::{Attribute, FieldRow, Kind, Layer, Place, Protocol, Role};
 pub use filter::{Action, Direction, Entry, Filter, Filters, FiltersKind, Item, Operand, Reference, Rule};
 pub use name::{ChainName, ChainPrefix, FilterName, InterfaceName, InvalidName, Priority, VariableName};

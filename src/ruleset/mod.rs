@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Action, ChainName, Direction, FilterName, InterfaceName, Layer, Location, MacAddr, Owner, Parameters, Priority,
-    Profile, Protocol, StateSet, VariableAccess, document_kind,
+    Action, Bound, ChainName, Direction, FilterName, Layer, Priority, Profile, Protocol, Provenance, StateSet,
+    VariableAccess, document_kind,
 };
 
 pub use expression::{Expression, Slot, Test, TypeCode};
@@ -53,55 +53,6 @@ pub struct InterfaceRules {
     /// What has no value yet. Where it is present there are no rules, and nothing can be rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
-}
-
-/// A binding as far as it matters once it is resolved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Bound {
-    /// The interface.
-    pub interface: InterfaceName,
-    /// The guest's MAC address, if it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mac: Option<MacAddr>,
-    /// The top-level filter; none for an interim ruleset that was made without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filter: Option<FilterName>,
-    /// Which interim ruleset this is, if it is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interim: Option<Interim>,
-    /// The parameters of the binding, without automatic values.
-    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
-    pub parameters: Parameters,
-    /// The guest, if it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<Owner>,
-    /// The lower device of a macvtap interface, for address learning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link_device: Option<InterfaceName>,
-}
-
-/// The interim rulesets (LRN-20).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Interim {
-    /// While an address is learned by any means: the guest's MAC, IP and ARP.
-    Basic,
-    /// While a DHCP lease is waited for: DHCP and nothing else.
-    DhcpOnly,
-    /// After a failure: nothing.
-    DropAll,
-}
-
-impl Interim {
-    /// The word on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Interim::Basic => "basic",
-            Interim::DhcpOnly => "dhcp-only",
-            Interim::DropAll => "drop-all",
-        }
-    }
 }
 
 /// Variables without a value (RES-50).
@@ -225,19 +176,6 @@ pub struct Rule {
     pub wheels: Vec<Wheel>,
     /// Where the rule comes from.
     pub provenance: Provenance,
-}
-
-/// The place in the XML that a rule comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Provenance {
-    /// The filter that the rule is written in.
-    pub filter: FilterName,
-    /// Its number among the rules of that filter, from 1.
-    pub rule: u32,
-    /// Where it begins.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Location>,
 }
 
 impl Rule {
