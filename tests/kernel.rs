@@ -8,10 +8,14 @@
 
 mod lab;
 
+#[path = "kernel/judge.rs"]
+mod judge;
 #[path = "kernel/laboratory.rs"]
 mod laboratory;
 #[path = "kernel/lifecycle.rs"]
 mod lifecycle;
+#[path = "kernel/rules.rs"]
+mod rules;
 #[path = "kernel/shipped.rs"]
 mod shipped;
 #[path = "kernel/state.rs"]

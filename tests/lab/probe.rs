@@ -1,7 +1,7 @@
-//! Probes: lines that describe a frame and what must become of it, as the page
-//! `tests/cases/filters/README.md` has them.
+//! Probes: lines that describe a frame and what must become of it, as the pages
+//! `tests/cases/filters/README.md` and `tests/cases/kernel/README.md` have them.
 
-use super::frames::{Arp, BROADCAST, Ip, Mac, ethernet, flag, mac, neighbour, protocol};
+use super::frames::{Arp, BROADCAST, Ip, Mac, ethernet, flag, mac, neighbour, protocol, tagged};
 use super::{GUEST_IP, GUEST_IP6, GUEST_MAC, PEER_IP, PEER_IP6, PEER_MAC};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -72,7 +72,8 @@ fn probe(text: &str) -> Result<(Direction, Vec<u8>, bool), String> {
         Direction::Out => (Station::guest(), Station::peer()),
         Direction::In => (Station::peer(), Station::guest()),
     };
-    let frame = match kind {
+    let vlan: Option<u16> = keys.optional("vlan")?;
+    let mut frame = match kind {
         "eth" => eth(&mut keys, &stations)?,
         "arp" => arp(&mut keys, &stations, false)?,
         "rarp" => arp(&mut keys, &stations, true)?,
@@ -81,6 +82,9 @@ fn probe(text: &str) -> Result<(Direction, Vec<u8>, bool), String> {
         other => return Err(format!("`{other}` is no kind")),
     };
     keys.none_left()?;
+    if let Some(vlan) = vlan {
+        frame = tagged(&frame, vlan);
+    }
     Ok((direction, frame, pass))
 }
 
@@ -123,6 +127,13 @@ impl<'a> Keys<'a> {
     fn value<T: FromStr>(&mut self, key: &str, default: &str) -> Result<T, String> {
         let text = self.take(key).unwrap_or(default);
         text.parse().map_err(|_| format!("`{key}={text}` is no good value"))
+    }
+
+    fn optional<T: FromStr>(&mut self, key: &str) -> Result<Option<T>, String> {
+        let Some(text) = self.take(key) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|_| format!("`{key}={text}` is no good value"))
     }
 
     fn mac(&mut self, key: &str, default: &str) -> Mac {
@@ -171,10 +182,10 @@ fn arp(keys: &mut Keys, (sender, receiver): &(Station, Station), reverse: bool) 
         src: keys.mac("src", sender.mac),
         dst: keys.mac("dst", "broadcast"),
         ethertype: keys.ethertype(ethertype)?,
-        htype: 1,
-        ptype: 0x0800,
-        hlen: 6,
-        plen: 4,
+        htype: keys.value("htype", "1")?,
+        ptype: keys.value("ptype", "2048")?,
+        hlen: keys.value("hlen", "6")?,
+        plen: keys.value("plen", "4")?,
         op: keys.value("op", op)?,
         sha: keys.mac("sha", sender.mac),
         spa: keys.value("spa", spa)?,
@@ -195,6 +206,15 @@ fn ip(keys: &mut Keys, (sender, receiver): &(Station, Station), six: bool) -> Re
         let dip: std::net::Ipv4Addr = keys.value("dip", receiver.ip)?;
         Ip::new(src, dst, sip, dip)
     };
+    ip.tos = keys.value("tos", "0")?;
+    if !six {
+        ip.fragment = match keys.take("frag") {
+            None => 0,
+            Some("first") => 0x2000,
+            Some("later") => 8,
+            Some(other) => return Err(format!("`frag={other}` is no part of a packet")),
+        };
+    }
     let number = match keys.take("proto").unwrap_or("udp") {
         "icmp" => protocol::ICMP,
         "igmp" => 2,
