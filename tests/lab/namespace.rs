@@ -100,7 +100,7 @@ impl Namespace {
     /// Shows the devices of this namespace in `/sys`, and gives a folder in memory for
     /// state. Both are seen by what runs in this namespace only.
     pub(super) fn private_mounts(&self) -> Result<PathBuf, String> {
-        let here = [std::env::current_dir(), std::env::current_exe()];
+        let here = [std::env::current_dir(), std::env::current_exe(), Ok(env!("CARGO_MANIFEST_DIR").into())];
         let covers = |folder: &&str| here.iter().flatten().any(|path| path.starts_with(Path::new(folder)));
         let folder = ["/run", "/mnt", "/srv", "/media"]
             .into_iter()
