@@ -7,3 +7,4 @@ pub mod model;
 pub mod plan;
 pub mod problem;
 pub mod ruleset;
+pub mod xml;

@@ -261,7 +261,8 @@ impl Kind {
         }
     }
 
-    fn names(self) -> &'static [(&'static str, u32)] {
+    /// The names that some numbers of the kind have, as they are printed.
+    pub fn names(self) -> &'static [(&'static str, u32)] {
         match self {
             Kind::EtherType | Kind::VlanType => ETHER_TYPES,
             Kind::ArpOperation => ARP_OPERATIONS,
