@@ -6,6 +6,8 @@ mod arguments;
 mod diagnostics;
 mod documents;
 mod input;
+mod parse;
+mod resolve;
 
 use std::process::ExitCode;
 
@@ -15,6 +17,8 @@ pub use arguments::{Color, Common, Compat, ErrorFormat};
 pub use diagnostics::{Diagnostics, Failure, Usage};
 pub use documents::{Document, DocumentError};
 pub use input::{Input, InputError, inputs, read_limited};
+pub use parse::{Parse, check_filters};
+pub use resolve::Resolve;
 
 /// How a program ends; the same in every tool (design.md §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

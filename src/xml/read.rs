@@ -60,7 +60,7 @@ pub fn read(text: &str, file: &str, profile: Profile) -> Outcome {
     }
     let DocumentReader { mut problems, hidden_errors, .. } = reader;
     // In the order of the text; what is found by comparing elements is found late.
-    problems.sort_by(|a, b| (a.at.line, a.at.column).cmp(&(b.at.line, b.at.column)));
+    problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
     if let Some(severity) = hidden_errors {
         let mut last = unplaced(XmlError::TooManyProblems { limit: PROBLEMS_MAX }, &reader.file);
         last.severity = severity;
@@ -98,7 +98,7 @@ pub fn decode<'b>(bytes: &'b [u8], file: &str) -> Result<&'b str, Box<XmlProblem
         };
         let offset = error.valid_up_to();
         let before = bytes.get(..offset).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count() - 1;
         let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let column = String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count();
         let at = location(&file, line, column);

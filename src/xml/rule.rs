@@ -103,9 +103,8 @@ fn libvirt_leader(protocol: Protocol, row: &FieldRow) -> Option<Attribute> {
         },
         (_, A::SrcIpMask) => Some(A::SrcIpAddr),
         (_, A::DstIpMask) => Some(A::DstIpAddr),
-        (Protocol::Ip, _) => None,
         (Protocol::Ipv6, A::TypeEnd | A::Code | A::CodeEnd) => Some(A::Type),
-        (Protocol::Ipv6, _) => None,
+        (Protocol::Ip | Protocol::Ipv6, _) => None,
         (_, A::SrcIpTo) => Some(A::SrcIpFrom),
         (_, A::DstIpTo) => Some(A::DstIpFrom),
         (_, A::SrcPortEnd | A::DstPortStart | A::DstPortEnd) => Some(A::SrcPortStart),
@@ -413,7 +412,7 @@ impl<'t> DocumentReader<'t> {
             }
         }
         if self.profile == Profile::Libvirt {
-            accesses = slots.accesses.clone();
+            accesses.clone_from(&slots.accesses);
             self.effective_state(&slots, rule);
         }
         if !rule.access_list().into_iter().eq(&accesses) {

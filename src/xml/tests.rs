@@ -15,7 +15,9 @@ fn canonical(text: &str, profile: Profile) -> String {
 #[test]
 fn xml_100_example_3() {
     let outcome = read(EXAMPLE_3, "test.xml", Profile::Libvirt);
-    for p in &outcome.problems { println!("{p:?}") }
+    for p in &outcome.problems {
+        println!("{p:?}")
+    }
     assert_eq!(write_filter(&outcome.filters.filters[0]), EXAMPLE_3_PRINTED);
 }
 const EXAMPLE_3: &str = "<filter name='testcase' chain='root'>
@@ -55,7 +57,9 @@ fn shipped_filters_smoke() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         let outcome = read(&text, &path.display().to_string(), Profile::Nwf);
-        for p in &outcome.problems { println!("{} {:?} {p} [{}]", p.at, p.severity, miette::Diagnostic::help(p).unwrap()); }
+        for p in &outcome.problems {
+            println!("{} {:?} {p} [{}]", p.at, p.severity, miette::Diagnostic::help(p).unwrap());
+        }
         assert!(!outcome.has_errors());
     }
 }

@@ -344,7 +344,11 @@ impl<'t> Builder<'t> {
         if blank && self.open.last().is_none_or(|element| !element.children.is_empty()) {
             return Ok(());
         }
-        if blank { self.append(piece, None) } else { self.cdata(at, piece) }
+        if !blank {
+            return self.cdata(at, piece);
+        }
+        self.append(piece, None);
+        Ok(())
     }
 
     fn cdata(&mut self, at: Range<usize>, piece: Cow<'t, str>) -> Result<(), Fault> {
@@ -355,11 +359,12 @@ impl<'t> Builder<'t> {
             let place = if self.root.is_some() { "behind the root element" } else { "in front of the root element" };
             return fault(first..end, format!("there is text {place}"));
         }
-        self.append(piece, Some(at))
+        self.append(piece, Some(at));
+        Ok(())
     }
 
-    fn append(&mut self, piece: Cow<'t, str>, at: Option<Range<usize>>) -> Result<(), Fault> {
-        let Some(element) = self.open.last_mut() else { return Ok(()) };
+    fn append(&mut self, piece: Cow<'t, str>, at: Option<Range<usize>>) {
+        let Some(element) = self.open.last_mut() else { return };
         if element.text_at.is_none() {
             element.text_at = at;
         }
@@ -368,7 +373,6 @@ impl<'t> Builder<'t> {
         } else {
             element.text.to_mut().push_str(&piece);
         }
-        Ok(())
     }
 
     fn finish(self) -> Result<Element<'t>, Fault> {
