@@ -3,8 +3,10 @@
 //! The way of the data: filter XML is read into the [`model`].
 
 pub mod cli;
+pub mod leases;
 pub mod model;
 pub mod plan;
 pub mod problem;
+pub mod resolve;
 pub mod ruleset;
 pub mod xml;

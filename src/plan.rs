@@ -280,15 +280,22 @@ impl Rendering {
             hasher.update(text.as_bytes());
             hasher.update([0]);
         };
-        setup.iter().for_each(|text| put(text));
+        for text in setup {
+            put(text);
+        }
         for chain in chains {
             put(&format!("chain {} {}", chain.table, chain.name));
-            chain.lines.iter().for_each(|line| put(&line.text));
+            for line in &chain.lines {
+                put(&line.text);
+            }
         }
         for (table, from, to) in links {
             put(&format!("link {table} {from} {to}"));
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
+            text
+        })
     }
 
     /// The chains and links as statements for nft, without the constant part (form to build of spec 04, §4.5).

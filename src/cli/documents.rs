@@ -115,6 +115,12 @@ impl Problem for DocumentError {
     }
 }
 
+/// What is wrong with a document that could be read, where no place can be told.
+pub(super) fn content<D: Document>(source: &Source, why: String) -> Failure {
+    let at = SourceSpan::from(0);
+    Failure::new(Status::Input, DocumentError::Content { why, expected: D::KIND, text: source.clone(), at })
+}
+
 /// The only member that is looked at when a document could not be read.
 #[derive(serde::Deserialize)]
 struct Head {

@@ -28,6 +28,27 @@ pub struct Filters {
     pub bindings: Vec<Binding>,
 }
 
+impl Filters {
+    /// Checks every filter of the document, for documents that people wrote: names for the profile, rules as
+    /// [`Rule::check`] says.
+    ///
+    /// # Errors
+    /// What is wrong first, in one sentence.
+    pub fn check(&self) -> Result<(), String> {
+        for filter in &self.filters {
+            filter.name.check(self.profile).map_err(|error| error.to_string())?;
+            let rules = filter.entries.iter().filter_map(|entry| match entry {
+                Entry::Rule(rule) => Some(rule),
+                Entry::Reference(_) => None,
+            });
+            for (number, rule) in rules.enumerate() {
+                rule.check().map_err(|why| format!("filter `{}` rule {}: {why}", filter.name, number + 1))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A named node of the filter tree (spec 01, section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,7 @@
+//! Turns filters and bindings into the concrete rules of interfaces.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nwf::cli::main::<nwf::cli::Resolve>()
+}
