@@ -14,17 +14,19 @@ use crate::xml::{self, XmlProblem};
 
 /// Read filter XML and write it as one document
 ///
-/// Reads filters, bindings, interfaces and domains, finds everything that is wrong with them, and writes
-/// the document `filters/1` for nwf-resolve. Nothing is written if anything is wrong.
-///
-/// A PATH is an XML file (root element `filter`, `filterbinding`, `interface` or `domain`), a document
-/// `filters/1`, a directory (every *.xml file below it, by name), or `-` for standard input, the default.
-///
 /// Examples:
 ///
 ///   nwf-parse /usr/share/nwf/filters/clean-traffic.xml
 ///
 ///   nwf-parse --strict /etc/nwf/filters >/dev/null
+///
+/// Reads filters, bindings, interfaces and domains, finds everything that is
+/// wrong with them, and writes the document `filters/1` for nwf-resolve.
+/// Nothing is written if anything is wrong.
+///
+/// A PATH is an XML file (root element `filter`, `filterbinding`, `interface`
+/// or `domain`), a document `filters/1`, a directory (every *.xml file below
+/// it, by name), or `-` for standard input, the default.
 #[derive(Debug, Parser)]
 #[command(name = "nwf-parse", version, verbatim_doc_comment)]
 pub struct Parse {

@@ -210,12 +210,10 @@ pub enum XmlError {
     BadChain(InvalidName),
     /// A priority of a chain or rule (XML-15, XML-30, Q-8).
     #[error("`{}` is not a priority", text.escape_debug())]
-    #[diagnostic(code(nwf::xml::bad_priority), help("a priority is a decimal number from -1000 to 1000{consequence}"))]
+    #[diagnostic(code(nwf::xml::bad_priority), help("a priority is a decimal number from -1000 to 1000"))]
     BadPriority {
         /// What was written.
         text: String,
-        /// What happens in the profile `libvirt`.
-        consequence: &'static str,
     },
     /// A priority that belongs to no chain.
     #[error("`priority` is without effect in a filter without `chain`")]
@@ -277,7 +275,7 @@ pub enum XmlError {
         closest: Option<&'static str>,
     },
     /// `statematch` (XML-30).
-    #[error("`{}` is no value of `statematch`; the state check stays on", text.escape_debug())]
+    #[error("`{}` is no value of `statematch`", text.escape_debug())]
     #[diagnostic(
         code(nwf::xml::bad_statematch),
         help("write `false` or `0` to switch it off; remove it to leave it on")
@@ -287,7 +285,7 @@ pub enum XmlError {
         text: String,
     },
     /// `match` (XML-40).
-    #[error("`{}` is no value of `match`; the element is not negated", text.escape_debug())]
+    #[error("`{}` is no value of `match`", text.escape_debug())]
     #[diagnostic(
         code(nwf::xml::bad_match),
         help("write `no` to negate the attributes of the element, `yes` or nothing otherwise")
@@ -568,6 +566,9 @@ fn listed(what: &str, names: &[&'static str]) -> String {
     format!("its {what} are {}", names.join(", "))
 }
 
+/// What is said in front of the help for something that the profile `libvirt` leaves out.
+const IGNORED: &str = "libvirt ignores this, and so does the profile `libvirt`";
+
 /// One thing that is wrong with a document, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct XmlProblem {
@@ -577,12 +578,14 @@ pub struct XmlProblem {
     pub severity: Severity,
     /// Where it is.
     pub at: Location,
+    /// Whether what is wrong was left out, as libvirt does without a word.
+    pub(super) ignored: bool,
     excerpt: Excerpt,
 }
 
 impl XmlProblem {
     pub(super) fn new(error: XmlError, severity: Severity, at: Location, excerpt: Excerpt) -> Self {
-        XmlProblem { error, severity, at, excerpt }
+        XmlProblem { error, severity, at, ignored: false, excerpt }
     }
 
     /// Whether the document is refused for it.
@@ -605,7 +608,8 @@ impl Diagnostic for XmlProblem {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.error.help()
+        let help = self.error.help()?;
+        if self.ignored { Some(Box::new(format!("{IGNORED}; {help}"))) } else { Some(help) }
     }
 
     fn severity(&self) -> Option<miette::Severity> {
@@ -621,7 +625,7 @@ impl Diagnostic for XmlProblem {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let Range { start, end } = self.excerpt.span.clone();
-        let label = LabeledSpan::new(Some("here".to_owned()), start, end - start);
+        let label = LabeledSpan::new(None, start, end - start);
         (!self.excerpt.text.is_empty()).then(|| Box::new(std::iter::once(label)) as Box<_>)
     }
 }

@@ -157,16 +157,17 @@ impl<'t> DocumentReader<'t> {
         self.at(offset).line
     }
 
-    fn tell(&mut self, span: Range<usize>, error: XmlError, severity: Severity) {
+    fn tell(&mut self, span: Range<usize>, error: XmlError, severity: Severity) -> Option<&mut XmlProblem> {
         if self.problems.len() >= PROBLEMS_MAX {
             // Errors come before warnings in the order of `Severity`.
             self.hidden_errors = Some(self.hidden_errors.map_or(severity, |worst| worst.min(severity)));
-            return;
+            return None;
         }
         let (line, column) = self.place(span.start);
         let at = location(&self.file, line, column);
         let excerpt = Excerpt::cut(self.text, self.file.clone(), span, line, column);
         self.problems.push(XmlProblem::new(error, severity, at, excerpt));
+        self.problems.last_mut()
     }
 
     /// Refuses the document.
@@ -183,7 +184,11 @@ impl<'t> DocumentReader<'t> {
     pub fn odd(&mut self, span: Range<usize>, error: XmlError) {
         match self.profile {
             Profile::Nwf => self.error(span, error),
-            Profile::Libvirt => self.warn(span, error),
+            Profile::Libvirt => {
+                if let Some(problem) = self.tell(span, error, Severity::Warning) {
+                    problem.ignored = true;
+                }
+            }
         }
     }
 
@@ -344,7 +349,7 @@ impl<'t> DocumentReader<'t> {
             let parsed = self.priority(&attribute.value, attribute.value_span());
             if parsed.is_none() {
                 let text = attribute.value.clone().into_owned();
-                self.error(attribute.value_span(), XmlError::BadPriority { text, consequence: "" });
+                self.error(attribute.value_span(), XmlError::BadPriority { text });
             }
             parsed
         });

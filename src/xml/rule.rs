@@ -140,11 +140,7 @@ impl<'t> DocumentReader<'t> {
         let priority = match element.attribute("priority") {
             None => Priority::RULE_DEFAULT,
             Some(attribute) => self.priority(&attribute.value, attribute.value_span()).unwrap_or_else(|| {
-                let consequence = match self.profile {
-                    Profile::Nwf => "",
-                    Profile::Libvirt => "; libvirt takes 500 instead",
-                };
-                let error = XmlError::BadPriority { text: attribute.value.clone().into_owned(), consequence };
+                let error = XmlError::BadPriority { text: attribute.value.clone().into_owned() };
                 self.odd(attribute.value_span(), error);
                 Priority::RULE_DEFAULT
             }),
