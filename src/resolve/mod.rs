@@ -9,6 +9,8 @@ mod interim;
 mod iterators;
 mod lower;
 pub mod store;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::BTreeSet;
