@@ -86,8 +86,8 @@ pub enum DocumentError {
         /// The input.
         text: Source,
         #[label("here")]
-        /// The place.
-        at: SourceSpan,
+        /// The place, if it can be told.
+        at: Option<SourceSpan>,
     },
     /// The result could not be written.
     #[error("cannot write `{name}`: {error}")]
@@ -106,9 +106,8 @@ pub enum DocumentError {
 impl Problem for DocumentError {
     fn location(&self) -> Option<Location> {
         match self {
-            DocumentError::NotJson { text, at, .. } | DocumentError::Content { text, at, .. } => {
-                Some(text.location(at.offset()))
-            }
+            DocumentError::NotJson { text, at, .. } => Some(text.location(at.offset())),
+            DocumentError::Content { text, at, .. } => Some(text.location(at.map_or(0, |at| at.offset()))),
             DocumentError::Empty { text, .. } | DocumentError::Kind { text, .. } => Some(text.location(0)),
             DocumentError::Unwritable { .. } => None,
         }
@@ -117,8 +116,7 @@ impl Problem for DocumentError {
 
 /// What is wrong with a document that could be read, where no place can be told.
 pub(super) fn content<D: Document>(source: &Source, why: String) -> Failure {
-    let at = SourceSpan::from(0);
-    Failure::new(Status::Input, DocumentError::Content { why, expected: D::KIND, text: source.clone(), at })
+    Failure::new(Status::Input, DocumentError::Content { why, expected: D::KIND, text: source.clone(), at: None })
 }
 
 /// The only member that is looked at when a document could not be read.
@@ -143,7 +141,7 @@ fn explain<D: Document>(source: &Source, error: &serde_json::Error) -> DocumentE
     // The place is told by the label; serde_json repeats it at the end of its sentence.
     let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(sentence, _)| sentence).to_owned();
     match error.classify() {
-        serde_json::error::Category::Data => DocumentError::Content { why, expected, text, at },
+        serde_json::error::Category::Data => DocumentError::Content { why, expected, text, at: Some(at) },
         _ => DocumentError::NotJson { why, expected, text, at },
     }
 }
