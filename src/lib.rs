@@ -7,6 +7,7 @@ pub mod leases;
 pub mod model;
 pub mod plan;
 pub mod problem;
+pub mod render;
 pub mod resolve;
 pub mod ruleset;
 pub mod xml;

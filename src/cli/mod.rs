@@ -7,6 +7,7 @@ mod diagnostics;
 mod documents;
 mod input;
 mod parse;
+mod render;
 mod resolve;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ pub use diagnostics::{Diagnostics, Failure, Usage};
 pub use documents::{Document, DocumentError};
 pub use input::{Input, InputError, inputs, read_limited};
 pub use parse::{Parse, check_filters};
+pub use render::Render;
 pub use resolve::Resolve;
 
 /// How a program ends; the same in every tool (design.md §3).
