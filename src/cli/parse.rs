@@ -76,8 +76,8 @@ enum ParseError {
     BadName {
         /// What is wrong with it.
         why: String,
-        /// Where it was read from, as the document says.
-        at: Option<Location>,
+        /// Where it was read from, as the document says; otherwise the document.
+        at: Location,
     },
     /// A rule in a document that no XML gives.
     #[error("rule {number} of the filter `{filter}` is wrong: {why}")]
@@ -89,8 +89,8 @@ enum ParseError {
         number: usize,
         /// What is wrong with it.
         why: String,
-        /// Where it was read from, as the document says.
-        at: Option<Location>,
+        /// Where it was read from, as the document says; otherwise the document.
+        at: Location,
     },
     /// `--to xml` with more than one thing, or nothing.
     #[error("`--to xml` needs exactly one filter or binding; here are {filters} filters and {bindings} bindings")]
@@ -112,7 +112,7 @@ const IN_DOCUMENT: &str = "the document was written or changed by hand; docs/fil
 impl Problem for ParseError {
     fn location(&self) -> Option<Location> {
         match self {
-            ParseError::BadName { at, .. } | ParseError::BadRule { at, .. } => at.clone(),
+            ParseError::BadName { at, .. } | ParseError::BadRule { at, .. } => Some(at.clone()),
             ParseError::EmptyDirectory { .. } | ParseError::NotOne { .. } | ParseError::NoXmlForm => None,
         }
     }
@@ -154,33 +154,56 @@ const OWN_EXPLANATIONS: &[(&str, &str)] = &[
 fn explain(code: &str) -> Result<String, Failure> {
     let all = || EXPLANATIONS.iter().copied().flatten();
     if let Some((_, text)) = all().find(|(known, _)| *known == code) {
-        return Ok(format!("{code}\n\n{}\n", text.trim_end()));
+        return Ok(format!("{code}\n\n{}", wrap(text)));
     }
     let near = closest(code, all().map(|(known, _)| *known));
     let help = near.map(|near| format!("did you mean `{near}`?"));
     Err(Usage::failure(format!("no error has the code `{}`", code.escape_debug()), help))
 }
 
+/// A paragraph in lines of at most 80 characters.
+fn wrap(text: &str) -> String {
+    let mut wrapped = String::new();
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        let len = word.chars().count();
+        if width > 0 && width + 1 + len > 80 {
+            wrapped.push('\n');
+            width = 0;
+        } else if width > 0 {
+            wrapped.push(' ');
+            width += 1;
+        }
+        wrapped.push_str(word);
+        width += len;
+    }
+    wrapped + "\n"
+}
+
 /// Everything in a document that the types allow and the profile, or the field table, does not.
-fn faults(filters: &Filters) -> Vec<ParseError> {
+fn faults(filters: &Filters, document: &str) -> Vec<ParseError> {
     let mut faults = Vec::new();
+    let place = |at: &Option<Location>| {
+        let start = || Location { file: document.into(), line: 1, column: 1 };
+        at.clone().unwrap_or_else(start)
+    };
     for filter in &filters.filters {
         if let Err(invalid) = filter.name.check(filters.profile) {
-            faults.push(ParseError::BadName { why: invalid.to_string(), at: filter.at.clone() });
+            faults.push(ParseError::BadName { why: invalid.to_string(), at: place(&filter.at) });
         }
         let mut number = 0;
         for entry in &filter.entries {
             match entry {
                 Entry::Reference(reference) => {
                     if let Err(invalid) = reference.filter.check(filters.profile) {
-                        faults.push(ParseError::BadName { why: invalid.to_string(), at: reference.at.clone() });
+                        faults.push(ParseError::BadName { why: invalid.to_string(), at: place(&reference.at) });
                     }
                 }
                 Entry::Rule(rule) => {
                     number += 1;
                     if let Err(why) = rule.check() {
                         let filter = filter.name.to_string();
-                        faults.push(ParseError::BadRule { filter, number, why, at: rule.at.clone() });
+                        faults.push(ParseError::BadRule { filter, number, why, at: place(&rule.at) });
                     }
                 }
             }
@@ -188,7 +211,7 @@ fn faults(filters: &Filters) -> Vec<ParseError> {
     }
     for binding in &filters.bindings {
         if let Err(invalid) = binding.filter.check(filters.profile) {
-            faults.push(ParseError::BadName { why: invalid.to_string(), at: binding.at.clone() });
+            faults.push(ParseError::BadName { why: invalid.to_string(), at: place(&binding.at) });
         }
     }
     faults
@@ -196,10 +219,12 @@ fn faults(filters: &Filters) -> Vec<ParseError> {
 
 /// Checks what a document `filters/1` from elsewhere says beyond its types; for every program that reads one.
 ///
+/// `document` is its name, for rules that say nothing of where they come from.
+///
 /// # Errors
 /// Everything that is wrong with it, status 3.
-pub fn check_filters(filters: &Filters) -> Result<(), Failure> {
-    let faults = faults(filters);
+pub fn check_filters(filters: &Filters, document: &str) -> Result<(), Failure> {
+    let faults = faults(filters, document);
     if faults.is_empty() { Ok(()) } else { Err(Failure::all(Status::Input, faults)) }
 }
 
@@ -283,8 +308,9 @@ fn first_look(input: &Input) -> Result<Part, Failure> {
         let offset = error.utf8_error().valid_up_to();
         Failure::new(Status::Input, InputError::NotText { name: name.clone(), offset })
     })?;
-    let filters = Filters::read(&Source::new(name, text))?;
-    check_filters(&filters)?;
+    let source = Source::new(name, text);
+    let filters = Filters::read(&source)?;
+    check_filters(&filters, source.name())?;
     Ok(Part::Document(filters))
 }
 

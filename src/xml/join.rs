@@ -11,7 +11,7 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
 pub enum Duplicate {
     /// Two filters of one name.
-    #[error("two filters are named `{name}`{}", places(first.as_ref(), second.as_ref()))]
+    #[error("two filters are named `{name}`{}", place(first.as_ref()))]
     #[diagnostic(code(nwf::xml::duplicate_filter), help("rename one, or name only one of the files"))]
     Filter {
         /// The name.
@@ -22,7 +22,7 @@ pub enum Duplicate {
         second: Option<Location>,
     },
     /// Two bindings of one interface.
-    #[error("two bindings are for the interface `{name}`{}", places(first.as_ref(), second.as_ref()))]
+    #[error("two bindings are for the interface `{name}`{}", place(first.as_ref()))]
     #[diagnostic(
         code(nwf::xml::duplicate_binding),
         help("an interface has one filter; a filter that refers to both gives it the rules of both")
@@ -44,12 +44,9 @@ impl Problem for Duplicate {
     }
 }
 
-fn places(first: Option<&Location>, second: Option<&Location>) -> String {
-    match (first, second) {
-        (Some(first), Some(second)) => format!(": at {first} and at {second}"),
-        (Some(one), None) | (None, Some(one)) => format!(": one of them at {one}"),
-        (None, None) => String::new(),
-    }
+/// Where the first one stands; that of the second is the place of the error.
+fn place(first: Option<&Location>) -> String {
+    first.map(|first| format!("; the first is at {first}")).unwrap_or_default()
 }
 
 /// Puts the filters and bindings of several inputs into one document, in their order.

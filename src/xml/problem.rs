@@ -36,7 +36,7 @@ pub enum XmlError {
         name: String,
     },
     /// A character that XML does not have.
-    #[error("the character {} (byte {offset}) cannot stand in XML", character.escape_unicode())]
+    #[error("the character U+{:04X} (byte {offset}) cannot stand in XML", u32::from(*character))]
     #[diagnostic(code(nwf::xml::forbidden_character), help("remove it; is this a text file?"))]
     ForbiddenCharacter {
         /// The character.
@@ -109,7 +109,7 @@ pub enum XmlError {
     },
     /// An element that nobody asked for.
     #[error("`<{parent}>` knows no element `<{}>`", name.escape_debug())]
-    #[diagnostic(code(nwf::xml::unknown_element), help("{}{}", did_you_mean(*closest), listed("elements", known)))]
+    #[diagnostic(code(nwf::xml::unknown_element), help("{}", proposal(*closest, "elements", known)))]
     UnknownElement {
         /// Its name.
         name: String,
@@ -122,7 +122,7 @@ pub enum XmlError {
     },
     /// An attribute that nobody asked for.
     #[error("`<{element}>` knows no attribute `{}`", name.escape_debug())]
-    #[diagnostic(code(nwf::xml::unknown_attribute), help("{}{}", did_you_mean(*closest), listed("attributes", known)))]
+    #[diagnostic(code(nwf::xml::unknown_attribute), help("{}", proposal(*closest, "attributes", known)))]
     UnknownAttribute {
         /// Its name.
         name: String,
@@ -521,7 +521,7 @@ pub enum XmlError {
         list: &'static str,
     },
     /// An IP-layer rule in a filter with a chain (QR-9, RES-81).
-    #[error("a `{protocol}` rule does not stand in the chain `{chain}`")]
+    #[error("`{protocol}` rules do not go into the chain `{chain}`")]
     #[diagnostic(
         code(nwf::xml::ip_rule_in_chain),
         help("IP-layer rules form one list, behind those of all `root` filters; put it into a filter without `chain`")
@@ -557,13 +557,16 @@ fn detail(why: Option<&'static str>) -> String {
     why.map(|why| format!(": {why}")).unwrap_or_default()
 }
 
-/// The names that would have been right, for a help text.
-fn listed(what: &str, names: &[&'static str]) -> String {
-    if names.is_empty() {
-        return format!("it has no {what}");
+/// The name that was probably meant, or else all that would have been right.
+fn proposal(closest: Option<&'static str>, what: &str, known: &[&'static str]) -> String {
+    match (closest, known) {
+        (Some(closest), _) => format!("did you mean `{closest}`?"),
+        (None, []) => format!("it has no {what}"),
+        (None, known) => {
+            let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            format!("its {what} are {}", names.join(", "))
+        }
     }
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    format!("its {what} are {}", names.join(", "))
 }
 
 /// What is said in front of the help for something that the profile `libvirt` leaves out.
@@ -651,8 +654,11 @@ pub(super) struct Excerpt {
     span_at: (usize, usize),
 }
 
-/// Bytes of a line that are shown on each side of a problem, where the line is longer.
-const SHOWN_MAX: usize = 120;
+/// Bytes of a line from which on only the part around a problem is shown.
+const LONG_LINE: usize = 240;
+
+/// Bytes of a long line that are shown on each side of a problem.
+const SHOWN_MAX: usize = 60;
 
 impl Excerpt {
     /// An excerpt of a document that cannot be shown.
@@ -679,7 +685,7 @@ impl Excerpt {
         if end <= start {
             end = (start + behind.chars().next().map_or(0, char::len_utf8)).min(line_end).max(start);
         }
-        let long = line_end - line_start > 2 * SHOWN_MAX;
+        let long = line_end - line_start > LONG_LINE;
         let (first, text_at) = if long {
             let first = floor(start.saturating_sub(SHOWN_MAX).max(line_start));
             let shown = document.get(first..start).unwrap_or_default().chars().count();
@@ -688,7 +694,7 @@ impl Excerpt {
             // One line more on each side, unless it is long itself.
             let above = before.get(..line_start.saturating_sub(1)).unwrap_or_default();
             let above_start = above.rfind('\n').map_or(0, |at| at + 1);
-            let shown = line_start > 0 && line_start - above_start <= 2 * SHOWN_MAX;
+            let shown = line_start > 0 && line_start - above_start <= LONG_LINE;
             if shown { (above_start, (line.saturating_sub(1), 0)) } else { (line_start, (line, 0)) }
         };
         let last = if long {
@@ -697,7 +703,7 @@ impl Excerpt {
         } else {
             let below = document.get(line_end + 1..).unwrap_or_default();
             let below_end = below.find('\n').map_or(document.len(), |at| line_end + 1 + at);
-            if below_end.saturating_sub(line_end) <= 2 * SHOWN_MAX { below_end } else { line_end }
+            if below_end.saturating_sub(line_end) <= LONG_LINE { below_end } else { line_end }
         };
         let text = document.get(first..last.max(first)).unwrap_or_default().to_owned();
         Excerpt { file, text, offset: first, span: start..end.max(start), text_at, span_at: (line, column) }

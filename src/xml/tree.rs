@@ -149,7 +149,9 @@ pub(super) fn parse(text: &str) -> Result<Element<'_>, Fault> {
             Ok(Event::Eof) => return builder.finish(),
             Err(error) => {
                 let at = offset(reader.error_position(), text);
-                return fault(at..at + 1, explain(&error));
+                let rest = text.get(at..).unwrap_or_default();
+                let end = rest.find('>').filter(|_| rest.starts_with("</")).map_or(1, |end| end + 1);
+                return fault(at..at + end, explain(&error));
             }
         }
     }
