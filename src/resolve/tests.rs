@@ -648,3 +648,93 @@ fn lrn_21_ipv6_among_the_families() {
     );
     assert!(!dhcp.iter().any(|line| line.contains(" ip ")));
 }
+
+/// One access of the property below: variable 0 to 2, and its iterator or position.
+type Access = (usize, Result<u8, u8>);
+
+/// The odometer of RES-32 to RES-36 done by hand: all positions counted, repetitions skipped on the way.
+fn plain_reading(lists: &[Vec<u16>; 3], accesses: &[Access]) -> Option<Vec<Vec<u16>>> {
+    let mut wheels: Vec<(Option<u8>, Vec<usize>)> = vec![(Some(0), Vec::new())];
+    for (variable, kind) in accesses {
+        match kind {
+            Err(position) if usize::from(*position) >= lists[*variable].len() => return None,
+            Err(_) => wheels.push((None, Vec::new())),
+            Ok(iterator) => match wheels.iter_mut().find(|(known, _)| *known == Some(*iterator)) {
+                Some((_, variables)) => variables.push(*variable),
+                None => wheels.push((Some(*iterator), vec![*variable])),
+            },
+        }
+    }
+    let mut sizes = Vec::new();
+    for (_, variables) in &wheels {
+        let lengths: BTreeSet<usize> = variables.iter().map(|variable| lists[*variable].len()).collect();
+        if lengths.len() > 1 {
+            return None;
+        }
+        sizes.push(lengths.first().copied().unwrap_or(1));
+    }
+    let mut positions = vec![0; wheels.len()];
+    let mut found = Vec::new();
+    loop {
+        let value = |(variable, kind): &Access| {
+            let position = match kind {
+                Err(position) => usize::from(*position),
+                Ok(iterator) => positions[wheels.iter().position(|(known, _)| *known == Some(*iterator)).unwrap()],
+            };
+            lists[*variable][position]
+        };
+        found.push(accesses.iter().map(value).collect());
+        let mut wheel = 0;
+        loop {
+            if wheel == wheels.len() {
+                return Some(found);
+            }
+            let tuple =
+                |position: usize| wheels[wheel].1.iter().map(|variable| lists[*variable][position]).collect::<Vec<_>>();
+            positions[wheel] += 1;
+            while positions[wheel] < sizes[wheel]
+                && (0..positions[wheel]).any(|earlier| tuple(earlier) == tuple(positions[wheel]))
+            {
+                positions[wheel] += 1;
+            }
+            if positions[wheel] < sizes[wheel] {
+                break;
+            }
+            positions[wheel] = 0;
+            wheel += 1;
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn res_30_to_36_expansion_is_the_plain_reading_of_the_rules(
+        lists in proptest::array::uniform3(proptest::collection::vec(1_u16..5, 1..5)),
+        accesses in proptest::collection::vec((0_usize..3, proptest::result::maybe_err(0_u8..3, 0_u8..4)), 1..5),
+    ) {
+        let attributes = ["srcportstart", "dstportstart", "option", "dscp"];
+        // Table order: dscp stands before the ports.
+        let mut ordered: Vec<(&str, &Access)> = attributes.iter().copied().zip(&accesses).collect();
+        ordered.sort_by_key(|(name, _)| *name != "dscp");
+        let written: String = ordered.iter().map(|(name, (variable, kind))| {
+            let access = match kind {
+                Ok(iterator) => format!("@{iterator}"),
+                Err(position) => position.to_string(),
+            };
+            format!(" {name}='$V{variable}[{access}]'")
+        }).collect();
+        let text = format!("<filter name='top'><rule action='accept' direction='out'><tcp{written}/></rule></filter>");
+        let values: Vec<(String, Vec<String>)> = lists.iter().enumerate()
+            .map(|(number, list)| (format!("V{number}"), list.iter().map(ToString::to_string).collect())).collect();
+        let values: Vec<(&str, Vec<&str>)> =
+            values.iter().map(|(name, list)| (name.as_str(), list.iter().map(String::as_str).collect())).collect();
+        let values: Vec<(&str, &[&str])> = values.iter().map(|(name, list)| (*name, list.as_slice())).collect();
+        let in_order: Vec<Access> = ordered.iter().map(|(_, access)| **access).collect();
+        let found = try_resolve(Profile::Nwf, &[&text], &values).ok().map(|rules| combinations(&rules.rules[0]));
+        let expected = plain_reading(&lists, &in_order).map(|all| {
+            let told = |values: &Vec<u16>| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+            all.iter().map(told).collect::<Vec<_>>()
+        });
+        proptest::prop_assert_eq!(found, expected);
+    }
+}
