@@ -3,6 +3,7 @@
 //! Everything below returns values; only here is something printed. A program is one call of [`main`].
 
 mod arguments;
+mod codes;
 mod diagnostics;
 mod documents;
 mod input;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 pub use arguments::{Color, Common, Compat, ErrorFormat};
+pub use codes::codes;
 pub use diagnostics::{Diagnostics, Failure, Usage};
 pub use documents::{Document, DocumentError};
 pub use input::{Input, InputError, inputs, read_limited};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 use miette::Diagnostic;
 
+use super::codes::codes;
 use super::input::INPUT_MAX_BYTES;
 use super::{Common, Compat, Diagnostics, Document, Failure, Input, InputError, Program, Status, Usage, inputs};
 use crate::model::{Entry, Filters, Location, Profile, Severity};
@@ -118,10 +119,8 @@ impl Problem for ParseError {
     }
 }
 
-/// Codes and explanations of all programs: each stage has its own.
-const EXPLANATIONS: &[&[(&str, &str)]] = &[xml::EXPLANATIONS, OWN_EXPLANATIONS];
-
-const OWN_EXPLANATIONS: &[(&str, &str)] = &[
+/// Codes and explanations of this program's own errors.
+pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "nwf::parse::empty_directory",
         "A directory was named, and neither it nor any directory below it has a file whose name ends in .xml. \
@@ -152,11 +151,10 @@ const OWN_EXPLANATIONS: &[(&str, &str)] = &[
 
 /// The long text of a code; the program that printed the code does not matter.
 fn explain(code: &str) -> Result<String, Failure> {
-    let all = || EXPLANATIONS.iter().copied().flatten();
-    if let Some((_, text)) = all().find(|(known, _)| *known == code) {
+    if let Some((_, text)) = codes().find(|(known, _)| *known == code) {
         return Ok(format!("{code}\n\n{}", wrap(text)));
     }
-    let near = closest(code, all().map(|(known, _)| *known));
+    let near = closest(code, codes().map(|(known, _)| known));
     let help = near.map(|near| format!("did you mean `{near}`?"));
     Err(Usage::failure(format!("no error has the code `{}`", code.escape_debug()), help))
 }
