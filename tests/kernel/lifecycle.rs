@@ -94,6 +94,31 @@ fn each_rule_names_filter_number_and_line() {
 }
 
 #[test]
+fn comments_reach_the_kernel_and_never_leave_their_quotes() {
+    let Some(lab) = Lab::new("comments") else {
+        return;
+    };
+    let rule = |comment: &str| {
+        format!("<rule action='drop' direction='out'><tcp dstportstart='25' comment='{comment}'/></rule>")
+    };
+    let filter = format!(
+        "<filter name='a'>\n{}\n{}\n{}\n</filter>",
+        rule("no mail"),
+        rule("&quot; accept comment &quot;; flush ruleset; $(id) \\ &#10; # &apos;"),
+        rule(&"é".repeat(120)),
+    );
+    lab.apply(&[&bind("vnet0", "a"), &filter]);
+    let rules = of(lab.rules(), "vnet0");
+    let comments: Vec<&str> =
+        rules.iter().filter(|rule| rule.chain.ends_with("l3o")).map(|rule| rule.comment.as_str()).collect();
+    assert_eq!(comments.len(), 3, "{comments:?}");
+    assert_eq!(comments[0], "f=a;r=1;l=2 no mail");
+    assert!(comments[1].starts_with("f=a;r=2;l=3 ' accept comment '; flush ruleset; $(id)"), "{}", comments[1]);
+    assert!(comments[2].len() <= 128 && comments[2].len() > 120, "{}", comments[2]);
+    assert!(comments[2].strip_prefix("f=a;r=3;l=4 ").unwrap().chars().all(|character| character == 'é'));
+}
+
+#[test]
 fn remove_leaves_nothing_of_the_interface_and_all_of_others() {
     let Some(lab) = Lab::new("remove") else {
         return;

@@ -9,7 +9,7 @@ use std::fs;
 #[test]
 fn shipped_filters_pass_and_drop_what_their_cases_say() {
     judge::all("shipped filters", &judge::cases("filters"), |lab, case| {
-        lab.apply(&[&fs::read_to_string(case.join("binding.xml")).unwrap()]);
+        lab.install(&lab.plan_of(&[case.display().to_string()]));
         judge::case(lab, case)
     });
 }

@@ -132,12 +132,24 @@ impl Lab {
     ///
     /// If a stage fails.
     pub fn plan(&self, xml: &[&str]) -> String {
-        let paths: Vec<String> =
-            xml.iter().enumerate().map(|(number, text)| self.file(&format!("{number}.xml"), text)).collect();
+        let files = xml.iter().enumerate();
+        let paths: Vec<String> = files.map(|(number, text)| self.file(&format!("{number}.xml"), text)).collect();
+        self.plan_of(&paths)
+    }
+
+    /// Takes files and folders of XML to a plan.
+    ///
+    /// # Panics
+    ///
+    /// If a stage fails.
+    pub fn plan_of(&self, paths: &[String]) -> String {
         let mut parse = vec!["nwf-parse"];
         parse.extend(paths.iter().map(String::as_str));
         let parsed = self.must(&parse, "");
         let ruleset = self.must(&["nwf-resolve"], &parsed);
+        if std::env::var_os("XLAB").is_some() {
+            return self.must(&["nwf-render", "--format", "script", "--features", "relay"], &ruleset);
+        }
         self.must(&["nwf-render"], &ruleset)
     }
 
@@ -148,7 +160,20 @@ impl Lab {
     /// If a stage fails.
     pub fn apply(&self, xml: &[&str]) -> String {
         let plan = self.plan(xml);
-        self.must(&["nwf-apply"], &plan)
+        self.install(&plan)
+    }
+
+    /// Hands a plan to `nwf-apply`, and gives its report.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    pub fn install(&self, plan: &str) -> String {
+        if std::env::var_os("XLAB").is_some() {
+            self.load(plan);
+            return String::new();
+        }
+        self.must(&["nwf-apply"], plan)
     }
 
     /// Writes a file that only programs in the host's namespace see; gives its path.
