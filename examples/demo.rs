@@ -32,7 +32,7 @@ use std::process::{Command, ExitCode};
 /// How many frames of each kind are sent.
 const FRAMES: usize = 20;
 /// How wide what is printed may be.
-const WIDTH: usize = 96;
+const WIDTH: usize = 110;
 /// Set in the environment of the demo that runs in a user namespace.
 const INSIDE: &str = "NWF_DEMO_INSIDE";
 
@@ -94,11 +94,14 @@ impl Demo {
         self.stage("nwf-resolve guest.json > ruleset.json", "ruleset.json")?;
         self.stage("nwf-render ruleset.json > plan.json", "plan.json")?;
         let script = self.shell("nwf-render --format script ruleset.json")?;
-        print_lines(script.lines().filter(|line| line.contains("i.vnet0")), 8);
-        print!("{}", self.shell("nwf-apply plan.json")?);
+        print_lines(
+            script.lines().filter(|line| line.starts_with("add rule bridge nwf i.vnet0") && line.contains("comment")),
+            8,
+        );
+        show_json(&self.shell("nwf-apply plan.json")?, 16)?;
 
         self.title("The same in one line; what is in force already stays untouched");
-        print!("{}", self.shell("nwf-parse guest.xml | nwf-resolve | nwf-render | nwf-apply")?);
+        show_json(&self.shell("nwf-parse guest.xml | nwf-resolve | nwf-render | nwf-apply")?, 16)?;
 
         let after = self.send(&kinds, |kind| kind.good);
         self.title("Frames sent, and what arrived");
@@ -108,7 +111,7 @@ impl Demo {
         fine &= self.counters(&kinds)?;
 
         self.title("And away again");
-        print!("{}", self.shell("nwf-apply --remove vnet0")?);
+        show_json(&self.shell("nwf-apply --remove vnet0")?, 16)?;
         if self.lab.ruleset().contains("vnet0") {
             println!("vnet0 is still in the ruleset");
             fine = false;
@@ -156,10 +159,7 @@ impl Demo {
     fn stage(&self, line: &str, document: &str) -> Result<(), String> {
         self.shell(line)?;
         let text = self.lab.host.read(self.folder.join(document)).map_err(|error| format!("{document}: {error}"))?;
-        let json: Json = serde_json::from_str(&text).map_err(|error| format!("{document}: {error}"))?;
-        let mut lines = Vec::new();
-        json.lines(0, "", "", &mut lines);
-        print_lines(lines.iter().map(String::as_str), 12);
+        show_json(&text, 40)?;
         println!();
         Ok(())
     }
@@ -352,6 +352,15 @@ fn kind(name: &'static str, good: bool, way: (End, End), place: usize, frame: im
     Kind { name, good, way, frames: frames.collect() }
 }
 
+/// Prints the beginning of a JSON document, indented.
+fn show_json(text: &str, most: usize) -> Result<(), String> {
+    let json: Json = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}: {text}"))?;
+    let mut lines = Vec::new();
+    json.lines(0, "", "", &mut lines);
+    print_lines(lines.iter().map(String::as_str), most);
+    Ok(())
+}
+
 /// Prints the first lines, each cut to the width, and how many there are more.
 fn print_lines<'a>(lines: impl Iterator<Item = &'a str>, most: usize) {
     let lines: Vec<&str> = lines.collect();
@@ -396,29 +405,27 @@ impl Json {
         }
     }
 
-    /// The document indented; what fits a line stays on it, and of a long list the first
-    /// items are shown.
+    /// The document indented: what fits a line stays on it, of a long list the first items
+    /// are shown, and what lies deep is cut at the end of the line.
     fn lines(&self, depth: usize, before: &str, behind: &str, lines: &mut Vec<String>) {
         const ITEMS: usize = 2;
+        const DEEP: usize = 3;
         let indent = "  ".repeat(depth);
-        let flat = self.flat();
-        if indent.len() + before.len() + flat.chars().count() + behind.len() <= WIDTH {
-            lines.push(format!("{indent}{before}{flat}{behind}"));
-            return;
-        }
+        let flat = format!("{indent}{before}{}{behind}", self.flat());
         match self {
-            Self::Scalar(text) => lines.push(format!("{indent}{before}{text}{behind}")),
-            Self::Array(items) => {
+            _ if flat.chars().count() <= WIDTH => lines.push(flat),
+            Self::Array(items) if depth <= DEEP => {
                 lines.push(format!("{indent}{before}["));
-                for item in items.iter().take(ITEMS) {
-                    item.lines(depth + 1, "", ",", lines);
+                for (number, item) in items.iter().take(ITEMS).enumerate() {
+                    let comma = if number + 1 < items.len() { "," } else { "" };
+                    item.lines(depth + 1, "", comma, lines);
                 }
                 if items.len() > ITEMS {
                     lines.push(format!("{indent}  … {} more", items.len() - ITEMS));
                 }
                 lines.push(format!("{indent}]{behind}"));
             }
-            Self::Object(members) => {
+            Self::Object(members) if depth < DEEP => {
                 lines.push(format!("{indent}{before}{{"));
                 for (number, (name, value)) in members.iter().enumerate() {
                     let comma = if number + 1 < members.len() { "," } else { "" };
@@ -426,6 +433,7 @@ impl Json {
                 }
                 lines.push(format!("{indent}}}{behind}"));
             }
+            _ => lines.push(cut(&flat, WIDTH)),
         }
     }
 }

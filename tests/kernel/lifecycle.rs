@@ -53,18 +53,34 @@ fn of(rules: Vec<KernelRule>, interface: &str) -> Vec<KernelRule> {
     rules.into_iter().filter(|rule| rule.chain.contains(&part)).collect()
 }
 
+/// The interfaces of a report, each with what was done to it.
+fn actions(report: &str) -> Vec<(String, String)> {
+    let report: serde_json::Value = serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {report}"));
+    assert_eq!(report["nwf"], "report/1");
+    let interfaces = report["interfaces"].as_array().unwrap();
+    let words = interfaces.iter().map(|interface| {
+        let word = |name: &str| interface[name].as_str().unwrap().to_owned();
+        assert_eq!(interface["changed"], interface["action"] != "unchanged", "{interface}");
+        (word("interface"), word("action"))
+    });
+    let words: Vec<(String, String)> = words.collect();
+    assert_eq!(report["changed"], words.iter().any(|(_, action)| action != "unchanged"), "{report}");
+    words
+}
+
 #[test]
 fn install_replace_and_remove_change_what_passes() {
     let Some(lab) = Lab::new("install, replace, remove") else {
         return;
     };
     let ports = [1000, 2000, 3000];
+    let did = |report: &str, action: &str| assert_eq!(actions(report), [("vnet0".to_owned(), action.to_owned())]);
     assert_dropped(&lab, End::Guest, &ports, &[]);
-    lab.apply(&[&bind("vnet0", "a"), &drops("a", &[1000])]);
+    did(&lab.apply(&[&bind("vnet0", "a"), &drops("a", &[1000])]), "installed");
     assert_dropped(&lab, End::Guest, &ports, &[1000]);
-    lab.apply(&[&bind("vnet0", "a"), &drops("a", &[2000, 3000])]);
+    did(&lab.apply(&[&bind("vnet0", "a"), &drops("a", &[2000, 3000])]), "replaced");
     assert_dropped(&lab, End::Guest, &ports, &[2000, 3000]);
-    lab.must(&["nwf-apply", "--remove", "vnet0"], "");
+    did(&lab.must(&["nwf-apply", "--remove", "vnet0"], ""), "removed");
     assert_dropped(&lab, End::Guest, &ports, &[]);
 }
 
@@ -80,7 +96,8 @@ fn applying_twice_changes_nothing_and_says_so() {
     assert_eq!(rules.iter().map(|rule| rule.packets).sum::<u64>(), 1);
     let second = lab.must(&["nwf-apply"], &plan);
     assert_eq!(lab.rules(), rules, "handles and counters");
-    assert_ne!(first, second, "the reports of a change and of none");
+    assert_eq!(actions(&first), [("vnet0".to_owned(), "installed".to_owned())]);
+    assert_eq!(actions(&second), [("vnet0".to_owned(), "unchanged".to_owned())]);
 }
 
 #[test]
