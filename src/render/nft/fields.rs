@@ -397,7 +397,20 @@ impl<'a> Reader<'_, 'a> {
                 self.transport_guard(guards);
                 Ok(ports(self.protocol).1)
             }
+            A::Type => {
+                self.transport_guard(guards);
+                Ok(self.icmp_keys().ok_or_else(|| malformed(attribute))?.0)
+            }
             _ => Err(malformed(attribute)),
+        }
+    }
+
+    /// The keys of type and code.
+    fn icmp_keys(&self) -> Option<(Key, Key)> {
+        match self.protocol {
+            Protocol::Icmp => Some((Key::decimal("icmp type", 8), Key::decimal("icmp code", 8))),
+            Protocol::Icmpv6 | Protocol::Ipv6 => Some((Key::decimal("icmpv6 type", 8), Key::decimal("icmpv6 code", 8))),
+            _ => None,
         }
     }
 
@@ -424,11 +437,7 @@ impl<'a> Reader<'_, 'a> {
         ranges: &'a TypeCode,
         guards: &mut BTreeSet<Guard>,
     ) -> Result<Vec<Vec<Item<'a>>>, Unwritable> {
-        let keys = match self.protocol {
-            Protocol::Icmp => (Key::decimal("icmp type", 8), Key::decimal("icmp code", 8)),
-            Protocol::Icmpv6 | Protocol::Ipv6 => (Key::decimal("icmpv6 type", 8), Key::decimal("icmpv6 code", 8)),
-            _ => return Err(malformed(expression.attribute)),
-        };
+        let keys = self.icmp_keys().ok_or_else(|| malformed(expression.attribute))?;
         if self.protocol == Protocol::Ipv6 {
             let protocol = self.expressions.iter().find(|expression| expression.attribute == Attribute::Protocol);
             let fits = protocol.is_none_or(|expression| match &expression.test {
