@@ -103,8 +103,8 @@ enum ParseError {
         bindings: usize,
     },
     /// A binding that has no XML form.
-    #[error("this binding has no XML form: it has no owner, but a link device or backend")]
-    #[diagnostic(code(nwf::parse::no_xml_form), help("add the owner to the document"))]
+    #[error("this binding has no XML form: with a link device or backend it needs owner, interface and MAC")]
+    #[diagnostic(code(nwf::parse::no_xml_form), help("add what is missing to the document"))]
     NoXmlForm,
 }
 
@@ -144,8 +144,8 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
     ),
     (
         "nwf::parse::no_xml_form",
-        "A binding with an owner is written as <filterbinding>, one without as <interface>. Only the former has \
-         a place for a link device and a backend.",
+        "A binding with owner, interface and MAC is written as <filterbinding>, one that lacks some of them as \
+         <domain> or <interface>. Only a <filterbinding> has a place for a link device and a backend.",
     ),
 ];
 
@@ -424,8 +424,11 @@ fn xml_files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// The canonical XML of the only object.
 fn canonical(whole: &Filters) -> Result<String, Failure> {
     match (whole.filters.as_slice(), whole.bindings.as_slice()) {
-        ([filter], []) => Ok(xml::write_filter(filter)),
-        ([], [binding]) if binding.owner.is_none() && (binding.link_device.is_some() || binding.backend.is_some()) => {
+        ([filter], []) => Ok(xml::write_filter(filter, whole.profile)),
+        ([], [binding])
+            if (binding.owner.is_none() || binding.interface.is_none() || binding.mac.is_none())
+                && (binding.link_device.is_some() || binding.backend.is_some()) =>
+        {
             Err(Failure::new(Status::Input, ParseError::NoXmlForm))
         }
         ([], [binding]) => Ok(xml::write_binding(binding)),

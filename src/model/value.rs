@@ -357,7 +357,7 @@ impl Value {
             }
             (Value::Prefix(length), Kind::Mask4) => *length <= 32,
             (Value::Prefix(length), Kind::Mask6) => *length <= 128,
-            (Value::Text(text), Kind::Text) => text.len() <= TEXT_MAX,
+            (Value::Text(text), Kind::Text) => text.len() <= TEXT_MAX && !has_control_characters(text),
             (Value::IpSet(name), Kind::IpSet) => is_ip_set_name(name),
             (Value::IpSetFlags(flags), Kind::IpSetFlags) => (1..=6).contains(&flags.len()),
             (Value::Mac(_), Kind::Mac)
@@ -431,7 +431,7 @@ fn read(kind: Kind, text: &str) -> Read {
             _ => Ok((Value::Bool(false), Some(Loose("libvirt takes any other word for false")))),
         },
         Kind::Text => {
-            if text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+            if has_control_characters(text) {
                 return Err(Some("control characters are not allowed"));
             }
             if text.len() <= TEXT_MAX {
@@ -463,6 +463,11 @@ fn read(kind: Kind, text: &str) -> Read {
         | Kind::IpProtocol
         | Kind::Dscp => read_number(kind, text),
     }
+}
+
+/// Whether a text has characters that no comment can show; white space is fine.
+fn has_control_characters(text: &str) -> bool {
+    text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
 }
 
 fn read_number(kind: Kind, text: &str) -> Read {

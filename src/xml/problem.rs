@@ -370,7 +370,7 @@ pub enum XmlError {
         text: String,
     },
     /// A variable that libvirt reads in its own way (QR-1).
-    #[error("`{}` is read as `{read}`", text.escape_debug())]
+    #[error("`{}` is read as {read}", text.escape_debug())]
     #[diagnostic(code(nwf::xml::loose_variable), help("the profile `nwf` refuses what stands here"))]
     LooseVariable {
         /// What was written.
@@ -475,7 +475,7 @@ pub enum XmlError {
     #[diagnostic(
         code(nwf::xml::sign_differs),
         help(
-            "{attribute} takes over the sign of `{leader}` in libvirt; write both with the same sign, or read the file with `--compat libvirt`"
+            "`{attribute}` takes over the sign of `{leader}` in libvirt; write both with the same sign, or read the file with `--compat libvirt`"
         )
     )]
     SignDiffers {

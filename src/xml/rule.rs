@@ -337,7 +337,11 @@ impl<'t> DocumentReader<'t> {
             return None;
         };
         if VariableAccess::parse(text, Profile::Nwf).is_err() {
-            let error = XmlError::LooseVariable { text: text.to_owned(), read: access.to_string() };
+            let read = match access.name.as_str() {
+                "" => "a variable without a name, which never has a value".to_owned(),
+                _ => format!("`{access}`"),
+            };
+            let error = XmlError::LooseVariable { text: text.to_owned(), read };
             self.warn(span.clone(), error);
         }
         if !row.allows_variable() {

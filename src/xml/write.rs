@@ -4,13 +4,18 @@
 
 use std::fmt::Write;
 
-use crate::model::{Binding, Entry, Filter, Parameters, Reference, Rule};
+use crate::model::{
+    Binding, Entry, Filter, InterfaceName, MacAddr, Owner, Parameters, Priority, Profile, Reference, Rule,
+};
 
-/// Prints a filter (XML-90 to XML-97).
-pub fn write_filter(filter: &Filter) -> String {
+/// Prints a filter (XML-90 to XML-97) for readers of a profile.
+///
+/// A chain priority of 0 is left out as XML-91 has it, unless the profile would then read another one.
+pub fn write_filter(filter: &Filter, profile: Profile) -> String {
     let mut out = String::new();
     put(&mut out, format_args!("<filter name='{}' chain='{}'", escape(filter.name.as_str()), filter.chain));
-    if filter.priority.get() != 0 {
+    let default = filter.chain.prefix().default_priority(profile);
+    if filter.priority != Priority::ZERO || default != Priority::ZERO {
         put(&mut out, format_args!(" priority='{}'", filter.priority));
     }
     put(&mut out, format_args!(">\n  <uuid>{}</uuid>\n", filter.printed_uuid()));
@@ -26,44 +31,49 @@ pub fn write_filter(filter: &Filter) -> String {
     out
 }
 
-/// Prints a binding: as `<filterbinding>` (XML-122), or as the `<interface>` that it was read from if nobody
-/// owns it.
+/// Prints a binding in the first of these forms that can hold it: `<filterbinding>` (XML-122) if it has owner,
+/// interface and MAC; `<domain>` if it has an owner; `<interface>`. Only the first has a place for a link
+/// device and a backend.
 pub fn write_binding(binding: &Binding) -> String {
     let mut out = String::new();
-    let Some(owner) = &binding.owner else {
-        write_interface(&mut out, binding);
-        return out;
-    };
-    out.push_str("<filterbinding>\n  <owner>\n");
-    put(&mut out, format_args!("    <name>{}</name>\n    <uuid>{}</uuid>\n", escape(&owner.name), owner.uuid));
-    out.push_str("  </owner>\n");
-    if let Some(interface) = &binding.interface {
-        put(&mut out, format_args!("  <portdev name='{}'/>\n", escape(interface.as_str())));
+    match (&binding.owner, &binding.interface, &binding.mac) {
+        (Some(owner), Some(interface), Some(mac)) => write_filter_binding(&mut out, binding, owner, interface, *mac),
+        (Some(owner), _, _) => {
+            let (name, uuid) = (escape(&owner.name), owner.uuid);
+            put(&mut out, format_args!("<domain>\n  <name>{name}</name>\n  <uuid>{uuid}</uuid>\n  <devices>\n"));
+            write_interface(&mut out, "    ", binding);
+            out.push_str("  </devices>\n</domain>\n");
+        }
+        (None, _, _) => write_interface(&mut out, "", binding),
     }
-    if let Some(link) = &binding.link_device {
-        put(&mut out, format_args!("  <linkdev name='{}'/>\n", escape(link.as_str())));
-    }
-    if let Some(mac) = &binding.mac {
-        put(&mut out, format_args!("  <mac address='{mac}'/>\n"));
-    }
-    write_reference(&mut out, "  ", binding.filter.as_str(), &binding.parameters);
-    if let Some(backend) = &binding.backend {
-        put(&mut out, format_args!("  <backend name='{}'/>\n", escape(backend)));
-    }
-    out.push_str("</filterbinding>\n");
     out
 }
 
-fn write_interface(out: &mut String, binding: &Binding) {
-    out.push_str("<interface type='bridge'>\n");
+fn write_filter_binding(out: &mut String, binding: &Binding, owner: &Owner, interface: &InterfaceName, mac: MacAddr) {
+    out.push_str("<filterbinding>\n  <owner>\n");
+    put(out, format_args!("    <name>{}</name>\n    <uuid>{}</uuid>\n", escape(&owner.name), owner.uuid));
+    put(out, format_args!("  </owner>\n  <portdev name='{}'/>\n", escape(interface.as_str())));
+    if let Some(link) = &binding.link_device {
+        put(out, format_args!("  <linkdev name='{}'/>\n", escape(link.as_str())));
+    }
+    put(out, format_args!("  <mac address='{mac}'/>\n"));
+    write_reference(out, "  ", binding.filter.as_str(), &binding.parameters);
+    if let Some(backend) = &binding.backend {
+        put(out, format_args!("  <backend name='{}'/>\n", escape(backend)));
+    }
+    out.push_str("</filterbinding>\n");
+}
+
+fn write_interface(out: &mut String, indent: &str, binding: &Binding) {
+    put(out, format_args!("{indent}<interface type='bridge'>\n"));
     if let Some(mac) = &binding.mac {
-        put(out, format_args!("  <mac address='{mac}'/>\n"));
+        put(out, format_args!("{indent}  <mac address='{mac}'/>\n"));
     }
     if let Some(interface) = &binding.interface {
-        put(out, format_args!("  <target dev='{}'/>\n", escape(interface.as_str())));
+        put(out, format_args!("{indent}  <target dev='{}'/>\n", escape(interface.as_str())));
     }
-    write_reference(out, "  ", binding.filter.as_str(), &binding.parameters);
-    out.push_str("</interface>\n");
+    write_reference(out, &format!("{indent}  "), binding.filter.as_str(), &binding.parameters);
+    put(out, format_args!("{indent}</interface>\n"));
 }
 
 /// XML-96.
