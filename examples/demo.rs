@@ -274,19 +274,26 @@ fn provenance(comment: &str) -> Option<(&str, u64)> {
     Some((filter?, line?))
 }
 
-/// What stands in a line of a shipped filter, and in those that belong to its rule.
+/// What the rule that begins in a line of a shipped filter looks for.
 fn xml_line(filter: &str, line: u64) -> String {
     let path = shipped_filters().join(format!("{filter}.xml"));
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let start = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-    let mut found = String::new();
-    for line in text.lines().skip(start).take(4) {
-        found.push_str(line.trim());
+    let mut rule = String::new();
+    for line in text.lines().skip(start) {
+        rule.push_str(line.trim());
+        rule.push(' ');
         if line.contains("</rule>") || (line.contains("<rule") && line.contains("/>")) {
             break;
         }
     }
-    found
+    let Some((_, inner)) = rule.split_once('>') else {
+        return rule;
+    };
+    match inner.trim().trim_end_matches("</rule>").trim() {
+        "" => "(any frame)".to_owned(),
+        fields => fields.to_owned(),
+    }
 }
 
 /// A kind of traffic: frames that must all pass, or all be dropped, once the filter holds.

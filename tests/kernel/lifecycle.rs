@@ -180,16 +180,20 @@ fn tables_of_others_stay_as_they_are() {
         return;
     };
     lab.load(
-        "table bridge other { map l2o { type ifname : verdict; }
-           chain c { type filter hook forward priority 0; counter; } }
-         table inet other { chain i.vnet0.l2o { counter; } }",
+        "add table bridge other
+         add map bridge other l2o { type ifname : verdict; }
+         add chain bridge other c { type filter hook forward priority 0; }
+         add rule bridge other c counter
+         add table inet other
+         add chain inet other i.vnet0.l2o
+         add rule inet other i.vnet0.l2o counter",
     );
     let before = lab.ruleset();
     lab.apply(&[&bind("vnet0", "a"), &drops("a", &[1000])]);
     assert!(lab.ruleset().starts_with(&before), "{}", lab.ruleset());
-    lab.must(&["nwf-apply", "--remove-all"], "");
+    lab.must(&["nwf-apply", "--remove-all", "--force"], "");
     assert!(lab.ruleset().starts_with(&before), "{}", lab.ruleset());
-    assert!(!of(lab.rules(), "vnet0").iter().any(|_| true));
+    assert!(of(lab.rules(), "vnet0").is_empty(), "{}", lab.ruleset());
 }
 
 #[test]
@@ -197,7 +201,7 @@ fn a_table_of_our_name_without_our_mark_is_not_touched() {
     let Some(lab) = Lab::new("unmarked table") else {
         return;
     };
-    lab.load("table bridge nwf { chain mine { counter; } }");
+    lab.load("add table bridge nwf\nadd chain bridge nwf mine\nadd rule bridge nwf mine counter");
     let before = lab.ruleset();
     let plan = lab.plan(&[&bind("vnet0", "a"), &drops("a", &[1000])]);
     let ran = lab.run(&["nwf-apply"], &plan);
@@ -339,11 +343,18 @@ fn killed_at_any_moment_it_leaves_the_old_rules_or_the_new() {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(target), nix::sys::signal::Signal::SIGKILL);
             child.wait().unwrap();
         });
-        let now = lab.ruleset();
-        let found = whole
-            .iter()
-            .position(|ruleset| *ruleset == now)
-            .unwrap_or_else(|| panic!("after {delay:?} neither of the two is in force:\n{now}"));
+        // The nft that was left alone may still be at work, and a listing taken meanwhile has
+        // some of both; what is there in the end stays.
+        let mut now = lab.ruleset();
+        let found = loop {
+            if let Some(found) = whole.iter().position(|ruleset| *ruleset == now) {
+                break found;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+            let later = lab.ruleset();
+            assert_ne!(now, later, "after {delay:?} neither of the two is in force");
+            now = later;
+        };
         outcomes[found] += 1;
     }
     // It can always go on, whatever it left.

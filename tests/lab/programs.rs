@@ -147,9 +147,6 @@ impl Lab {
         parse.extend(paths.iter().map(String::as_str));
         let parsed = self.must(&parse, "");
         let ruleset = self.must(&["nwf-resolve"], &parsed);
-        if std::env::var_os("XLAB").is_some() {
-            return self.must(&["nwf-render", "--format", "script", "--features", "relay"], &ruleset);
-        }
         self.must(&["nwf-render"], &ruleset)
     }
 
@@ -169,10 +166,6 @@ impl Lab {
     ///
     /// If it fails.
     pub fn install(&self, plan: &str) -> String {
-        if std::env::var_os("XLAB").is_some() {
-            self.load(plan);
-            return String::new();
-        }
         self.must(&["nwf-apply"], plan)
     }
 
