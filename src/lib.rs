@@ -2,12 +2,14 @@
 //!
 //! The way of the data: filter XML is read into the [`model`].
 
+pub mod apply;
 pub mod cli;
 pub mod leases;
 pub mod model;
 pub mod plan;
 pub mod problem;
 pub mod render;
+pub mod report;
 pub mod resolve;
 pub mod ruleset;
 pub mod xml;

@@ -50,6 +50,16 @@ pub enum Scope {
     Bridged,
 }
 
+impl Scope {
+    /// The word in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::All => "all",
+            Scope::Bridged => "bridged",
+        }
+    }
+}
+
 /// What one interface needs, in one or more renderings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +84,17 @@ pub enum StateMode {
     None,
 }
 
+impl StateMode {
+    /// The word in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            StateMode::Native => "native",
+            StateMode::Relay => "relay",
+            StateMode::None => "none",
+        }
+    }
+}
+
 /// How a rendering answers rejected packets (NFT-124, NFT-151).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -84,6 +105,17 @@ pub enum RejectMode {
     Relay,
     /// Not at all: it drops.
     Drop,
+}
+
+impl RejectMode {
+    /// The word in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            RejectMode::Native => "native",
+            RejectMode::Relay => "relay",
+            RejectMode::Drop => "drop",
+        }
+    }
 }
 
 /// One way to render one interface.

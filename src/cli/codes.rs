@@ -1,10 +1,19 @@
 //! The codes of all errors and warnings, and what they mean in full (UI-31).
 
-use crate::{resolve, xml};
+use crate::{apply, resolve, xml};
 
 /// Code and explanation, stage by stage.
-const STAGES: &[&[(&str, &str)]] =
-    &[CLI, DOCUMENT, xml::EXPLANATIONS, super::parse::EXPLANATIONS, resolve::EXPLANATIONS, RESOLVE, RENDER];
+const STAGES: &[&[(&str, &str)]] = &[
+    CLI,
+    DOCUMENT,
+    xml::EXPLANATIONS,
+    super::parse::EXPLANATIONS,
+    resolve::EXPLANATIONS,
+    RESOLVE,
+    RENDER,
+    apply::EXPLANATIONS,
+    super::front::EXPLANATIONS,
+];
 
 const CLI: &[(&str, &str)] = &[
     (

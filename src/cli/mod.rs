@@ -2,10 +2,12 @@
 //!
 //! Everything below returns values; only here is something printed. A program is one call of [`main`].
 
+mod apply;
 mod arguments;
 mod codes;
 mod diagnostics;
 mod documents;
+mod front;
 mod input;
 mod parse;
 mod render;
@@ -15,10 +17,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
+pub use apply::Apply;
 pub use arguments::{Color, Common, Compat, ErrorFormat};
 pub use codes::codes;
 pub use diagnostics::{Diagnostics, Failure, Usage};
 pub use documents::{Document, DocumentError};
+pub use front::{front, front_command};
 pub use input::{Input, InputError, inputs, read_limited};
 pub use parse::{Parse, check_filters};
 pub use render::Render;
