@@ -109,10 +109,8 @@ fn items(protocol: Protocol) -> BoxedStrategy<Vec<Item>> {
     let rows = protocol.rows().iter().map(|row| {
         let attribute = row.attribute;
         let literal = value(row.kind).prop_map(Operand::Literal);
-        let operand = match row.allows_variable() {
-            true => prop_oneof![3 => literal, 1 => variable()].boxed(),
-            false => literal.boxed(),
-        };
+        let operand =
+            if row.allows_variable() { prop_oneof![3 => literal, 1 => variable()].boxed() } else { literal.boxed() };
         let item = (any::<bool>(), operand).prop_map(move |(negated, operand)| Item { attribute, negated, operand });
         proptest::option::weighted(0.4, item)
     });

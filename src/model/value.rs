@@ -494,6 +494,9 @@ fn read_number(kind: Kind, text: &str) -> Read {
         (Value::Number(*number), None)
     };
     let number = value.number().unwrap_or_default();
+    // What is printed by name, or always in decimal, has no base to remember.
+    let named = kind.names().iter().any(|(_, known)| *known == number);
+    let value = if named || kind == Kind::ArpOperation { value.normalized() } else { value };
     if (low..=high).contains(&number) { Ok((value, loose)) } else { Err(None) }
 }
 
