@@ -12,4 +12,5 @@ pub mod render;
 pub mod report;
 pub mod resolve;
 pub mod ruleset;
+pub mod simulate;
 pub mod xml;

@@ -1,0 +1,23 @@
+//! Packets in, verdicts out: what a ruleset means, as code.
+//!
+//! The meaning is stated here once, and each backend is proved against it. [`packet`] reads frames as the kernel
+//! does, the [`Simulator`] leads them through the rules of one interface and keeps an eye on [`connections`];
+//! [`text`] and [`build`] make frames out of what people write, [`pcap`] reads those that were captured. Nothing here
+//! knows a backend or asks the host.
+//!
+//! ```
+//! # use nwf::{model::Profile, plan::Scope, ruleset::{InterfaceRules, Side}, simulate::Simulator};
+//! # fn example(rules: &InterfaceRules, frame: &[u8]) -> bool {
+//! Simulator::new(rules, Profile::Nwf, Scope::All).judge(Side::FromGuest, frame).passes()
+//! # }
+//! ```
+
+pub mod connections;
+mod evaluate;
+mod matching;
+pub mod packet;
+mod sets;
+
+pub use evaluate::{Decision, Judgement, Origin, Simulator, Stage, Visit};
+pub use matching::{Match, Miss};
+pub use sets::{Element, InvalidElement, Sets};
