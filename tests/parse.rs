@@ -213,6 +213,32 @@ fn ten_thousand_problems_are_told_in_part() {
 }
 
 #[test]
+fn long_names_and_values_are_cut_in_messages() {
+    let long = "x".repeat(2_000_000);
+    for (input, code) in [
+        (format!("<{long}/>"), "nwf::xml::unknown_root"),
+        (format!("<filter name='1{long}'/>"), "nwf::xml::bad_filter_name"),
+        (format!("<filter name='a' chain='{long}'/>"), "nwf::xml::bad_chain"),
+        (format!("<filter name='a' {long}='1'/>"), "nwf::xml::unknown_attribute"),
+        (format!("<filter name='a'><{long}/></filter>"), "nwf::xml::unknown_element"),
+        (format!("<filter name='a'><uuid>{long}</uuid></filter>"), "nwf::xml::bad_uuid"),
+        (format!("<filter name='a'><rule action='{long}' direction='in'/></filter>"), "nwf::xml::bad_action"),
+        (format!("<filter name='a'>&{long};</filter>"), "nwf::xml::unknown_entity"),
+        (
+            format!("<filter name='a'><rule action='drop' direction='in'><tcp dscp='{long}'/></rule></filter>"),
+            "nwf::xml::bad_value",
+        ),
+        (
+            format!("<interface type='bridge'><target dev='{long}'/><filterref filter='a'/></interface>"),
+            "nwf::xml::bad_interface_name",
+        ),
+    ] {
+        let stderr = refused(input.as_bytes(), code);
+        assert!(stderr.len() < 2000, "{code}: {} bytes", stderr.len());
+    }
+}
+
+#[test]
 fn a_name_is_never_a_path() {
     let stderr = refused(b"<filter name='../../etc/passwd'/>", "nwf::xml::bad_filter_name");
     assert!(stderr.contains("`../../etc/passwd` is not a filter name"), "{stderr}");

@@ -108,7 +108,8 @@ enum ParseError {
     NoXmlForm,
 }
 
-const IN_DOCUMENT: &str = "the document was written or changed by hand; docs/filters.md tells what is allowed";
+const IN_DOCUMENT: &str =
+    "the document was written or changed by hand; docs/documents/filters.md tells what is allowed";
 
 impl Problem for ParseError {
     fn location(&self) -> Option<Location> {

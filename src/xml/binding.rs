@@ -2,7 +2,7 @@
 
 use crate::model::{Binding, Filters, InterfaceName, MacAddr, Owner, Parameters, VariableName};
 
-use super::problem::XmlError;
+use super::problem::{XmlError, quote, retell};
 use super::read::DocumentReader;
 use super::tree::{Attribute, Element};
 
@@ -37,7 +37,7 @@ impl<'t> DocumentReader<'t> {
             return self.bad_parameter(element.span(), "it lacks the attribute `name`".to_owned(), NAME);
         };
         let Ok(parsed) = name.value.parse::<VariableName>() else {
-            let why = format!("`{}` is not a name", name.value.escape_debug());
+            let why = format!("`{}` is not a name", quote(&name.value));
             return self.bad_parameter(name.value_span(), why, NAME);
         };
         if name.value.is_empty() && self.profile == crate::model::Profile::Nwf {
@@ -51,7 +51,7 @@ impl<'t> DocumentReader<'t> {
         }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':');
         if let Some(wrong) = value.value.chars().find(|c| !c.is_ascii() || !c.to_string().bytes().all(allowed)) {
-            let why = format!("its value `{}` has a `{}`", value.value.escape_debug(), wrong.escape_debug());
+            let why = format!("its value `{}` has a `{}`", quote(&value.value), wrong.escape_debug());
             return self.bad_parameter(value.value_span(), why, VALUE);
         }
         Some((parsed, value.value.clone().into_owned()))
@@ -186,6 +186,7 @@ impl<'t> DocumentReader<'t> {
         match attribute.value.parse() {
             Ok(interface) => Some(interface),
             Err(invalid) => {
+                let invalid = retell(&attribute.value, invalid, str::parse::<InterfaceName>);
                 self.error(attribute.value_span(), XmlError::BadInterfaceName(invalid));
                 None
             }

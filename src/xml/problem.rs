@@ -26,7 +26,7 @@ pub enum XmlError {
     #[diagnostic(code(nwf::xml::document_type), help("remove it; filters need no entities of their own"))]
     DocumentType,
     /// A reference to an entity that XML does not predefine.
-    #[error("the entity `&{};` is unknown", name.escape_debug())]
+    #[error("the entity `&{};` is unknown", quote(name))]
     #[diagnostic(
         code(nwf::xml::unknown_entity),
         help("`&amp;`, `&lt;`, `&gt;`, `&quot;`, `&apos;` and characters by number, such as `&#233;`, are known")
@@ -54,7 +54,7 @@ pub enum XmlError {
         help: &'static str,
     },
     /// The declaration names another encoding than UTF-8.
-    #[error("the document declares the encoding `{}`; only UTF-8 is read", declared.escape_debug())]
+    #[error("the document declares the encoding `{}`; only UTF-8 is read", quote(declared))]
     #[diagnostic(
         code(nwf::xml::encoding),
         help("convert the file to UTF-8, for example with iconv, and remove the word `encoding`")
@@ -96,7 +96,7 @@ pub enum XmlError {
     },
 
     /// The root element is none that is read (XML-5).
-    #[error("the root element `{}` is not one that this version reads", name.escape_debug())]
+    #[error("the root element `{}` is not one that this version reads", quote(name))]
     #[diagnostic(
         code(nwf::xml::unknown_root),
         help("{}`filter`, `filterbinding`, `filterbindingstatus`, `interface` and `domain` are read", did_you_mean(*closest))
@@ -108,7 +108,7 @@ pub enum XmlError {
         closest: Option<&'static str>,
     },
     /// An element that nobody asked for.
-    #[error("`<{parent}>` knows no element `<{}>`", name.escape_debug())]
+    #[error("`<{}>` knows no element `<{}>`", quote(parent), quote(name))]
     #[diagnostic(code(nwf::xml::unknown_element), help("{}", proposal(*closest, "elements", known)))]
     UnknownElement {
         /// Its name.
@@ -121,7 +121,7 @@ pub enum XmlError {
         known: Vec<&'static str>,
     },
     /// An attribute that nobody asked for.
-    #[error("`<{element}>` knows no attribute `{}`", name.escape_debug())]
+    #[error("`<{}>` knows no attribute `{}`", quote(element), quote(name))]
     #[diagnostic(code(nwf::xml::unknown_attribute), help("{}", proposal(*closest, "attributes", known)))]
     UnknownAttribute {
         /// Its name.
@@ -146,7 +146,7 @@ pub enum XmlError {
         element: &'static str,
     },
     /// Text where only elements count (XML-2).
-    #[error("text inside `<{element}>` is dropped")]
+    #[error("text inside `<{}>` is dropped", quote(element))]
     #[diagnostic(code(nwf::xml::stray_text), help("remove it, or make it a comment: `<!-- ... -->`"))]
     StrayText {
         /// The element.
@@ -209,7 +209,7 @@ pub enum XmlError {
     )]
     BadChain(InvalidName),
     /// A priority of a chain or rule (XML-15, XML-30, Q-8).
-    #[error("`{}` is not a priority", text.escape_debug())]
+    #[error("`{}` is not a priority", quote(text))]
     #[diagnostic(code(nwf::xml::bad_priority), help("a priority is a decimal number from -1000 to 1000"))]
     BadPriority {
         /// What was written.
@@ -220,7 +220,7 @@ pub enum XmlError {
     #[diagnostic(code(nwf::xml::priority_without_chain), help("name the chain, or remove `priority`"))]
     PriorityWithoutChain,
     /// A UUID (XML-17).
-    #[error("`{}` is not a UUID", text.escape_debug())]
+    #[error("`{}` is not a UUID", quote(text))]
     #[diagnostic(
         code(nwf::xml::bad_uuid),
         help("a UUID has 32 hexadecimal digits, such as 5c6d49af-b071-6127-b4ec-6f8ed4b55335")
@@ -239,7 +239,7 @@ pub enum XmlError {
         help: &'static str,
     },
     /// How an address is to be learned (RES-53, QR-14).
-    #[error("`{}` is not a learning method", text.escape_debug())]
+    #[error("`{}` is not a learning method", quote(text))]
     #[diagnostic(code(nwf::xml::bad_learning_method), help("the methods are `any`, `dhcp` and `none`"))]
     BadLearningMethod {
         /// What was written.
@@ -251,7 +251,7 @@ pub enum XmlError {
     LearningInFilter,
 
     /// The action of a rule (XML-30).
-    #[error("`{}` is not an action", text.escape_debug())]
+    #[error("`{}` is not an action", quote(text))]
     #[diagnostic(
         code(nwf::xml::bad_action),
         help("{}the actions are `drop`, `accept`, `reject`, `return` and `continue`", did_you_mean(*closest))
@@ -263,7 +263,7 @@ pub enum XmlError {
         closest: Option<&'static str>,
     },
     /// The direction of a rule (XML-30).
-    #[error("`{}` is not a direction", text.escape_debug())]
+    #[error("`{}` is not a direction", quote(text))]
     #[diagnostic(
         code(nwf::xml::bad_direction),
         help("{}the directions are `in` (to the guest), `out` (from the guest) and `inout`", did_you_mean(*closest))
@@ -275,7 +275,7 @@ pub enum XmlError {
         closest: Option<&'static str>,
     },
     /// `statematch` (XML-30).
-    #[error("`{}` is no value of `statematch`", text.escape_debug())]
+    #[error("`{}` is no value of `statematch`", quote(text))]
     #[diagnostic(
         code(nwf::xml::bad_statematch),
         help("write `false` or `0` to switch it off; remove it to leave it on")
@@ -285,7 +285,7 @@ pub enum XmlError {
         text: String,
     },
     /// `match` (XML-40).
-    #[error("`{}` is no value of `match`", text.escape_debug())]
+    #[error("`{}` is no value of `match`", quote(text))]
     #[diagnostic(
         code(nwf::xml::bad_match),
         help("write `no` to negate the attributes of the element, `yes` or nothing otherwise")
@@ -314,7 +314,7 @@ pub enum XmlError {
     },
 
     /// The value of an attribute (XML-52 to XML-59).
-    #[error("`{}` is not a value of `{attribute}`{}", text.escape_debug(), detail(*because))]
+    #[error("`{}` is not a value of `{attribute}`{}", quote(text), detail(*because))]
     #[diagnostic(
         code(nwf::xml::bad_value),
         help("{}write {}{}", did_you_mean(*closest), kind.expected(), if *variable { "; or a variable such as `$NAME`" } else { "" })
@@ -334,8 +334,11 @@ pub enum XmlError {
         closest: Option<&'static str>,
     },
     /// A value that libvirt reads in its own way.
-    #[error("`{}` as `{attribute}` is read as `{read}`: {why}", text.escape_debug())]
-    #[diagnostic(code(nwf::xml::loose_value), help("write `{read}`; the profile `nwf` refuses what stands here"))]
+    #[error("`{}` as `{attribute}` is read as `{}`: {why}", quote(text), quote(read))]
+    #[diagnostic(
+        code(nwf::xml::loose_value),
+        help("write `{}`; the profile `nwf` refuses what stands here", quote(read))
+    )]
     LooseValue {
         /// The attribute.
         attribute: &'static str,
@@ -347,7 +350,7 @@ pub enum XmlError {
         why: &'static str,
     },
     /// A MAC address outside of rules (XML-120).
-    #[error("`{}` is not a MAC address", text.escape_debug())]
+    #[error("`{}` is not a MAC address", quote(text))]
     #[diagnostic(code(nwf::xml::bad_mac), help("write six groups of hexadecimal digits, such as 52:54:00:12:34:56"))]
     BadMac {
         /// What was written.
@@ -358,7 +361,7 @@ pub enum XmlError {
     #[diagnostic(code(nwf::xml::bad_interface_name), help("vnet0 is such a name; `ip link` lists those that exist"))]
     BadInterfaceName(InvalidName),
     /// A variable that is written wrongly (XML-50, RES-10, QR-1).
-    #[error("`{}` is not a variable access", text.escape_debug())]
+    #[error("`{}` is not a variable access", quote(text))]
     #[diagnostic(
         code(nwf::xml::bad_variable),
         help(
@@ -370,7 +373,7 @@ pub enum XmlError {
         text: String,
     },
     /// A variable that libvirt reads in its own way (QR-1).
-    #[error("`{}` is read as {read}", text.escape_debug())]
+    #[error("`{}` is read as {read}", quote(text))]
     #[diagnostic(code(nwf::xml::loose_variable), help("the profile `nwf` refuses what stands here"))]
     LooseVariable {
         /// What was written.
@@ -534,7 +537,7 @@ pub enum XmlError {
     },
 
     /// An interface type whose filter libvirt forgets (XML-111, Q-21).
-    #[error("an interface of type `{}` cannot have a filter", kind.escape_debug())]
+    #[error("an interface of type `{}` cannot have a filter", quote(kind))]
     #[diagnostic(
         code(nwf::xml::unsupported_interface),
         help("filters work on interfaces of type `network`, `bridge` and `ethernet`")
@@ -547,6 +550,30 @@ pub enum XmlError {
     #[error("this interface has no filter")]
     #[diagnostic(code(nwf::xml::no_filter), help("add `<filterref filter='NAME'/>`"))]
     NoFilter,
+}
+
+/// Characters of the document that one message repeats.
+const QUOTED_MAX: usize = 80;
+
+/// A piece of the document for a message: characters that cannot be seen are spelt out, and what is too long for a
+/// message is cut.
+pub(super) fn quote(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_MAX) {
+        None => text.escape_debug().to_string(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default().escape_debug()),
+    }
+}
+
+/// Why a name is none, told of its beginning if it is too long for a message.
+pub(super) fn retell<T>(
+    text: &str,
+    invalid: InvalidName,
+    parse: impl FnOnce(&str) -> Result<T, InvalidName>,
+) -> InvalidName {
+    match text.char_indices().nth(QUOTED_MAX) {
+        None => invalid,
+        Some((end, _)) => parse(&format!("{}…", text.get(..end).unwrap_or_default())).err().unwrap_or(invalid),
+    }
 }
 
 fn did_you_mean(closest: Option<&'static str>) -> String {

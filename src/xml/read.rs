@@ -8,9 +8,8 @@ use uuid::Uuid;
 use crate::model::{
     ChainName, Entry, Filter, FilterName, Filters, FiltersKind, Location, Priority, Profile, Reference, Severity,
 };
-use crate::problem::closest;
 
-use super::problem::{Excerpt, XmlError, XmlProblem};
+use super::problem::{Excerpt, XmlError, XmlProblem, retell};
 use super::tree::{self, Element};
 
 /// Largest document that is read, in bytes.
@@ -199,8 +198,7 @@ impl<'t> DocumentReader<'t> {
                 let error = XmlError::UnknownAttribute {
                     name: attribute.name.to_owned(),
                     element: element.name.to_owned(),
-                    closest: alias(attribute.name, known)
-                        .or_else(|| closest(attribute.name, known.iter().copied()).and_then(|name| pick(known, name))),
+                    closest: alias(attribute.name, known).or_else(|| nearest(attribute.name, known)),
                     known: known.to_vec(),
                 };
                 self.odd(attribute.name_span(), error);
@@ -220,7 +218,7 @@ impl<'t> DocumentReader<'t> {
         let error = XmlError::UnknownElement {
             name: child.name.to_owned(),
             parent: parent.name.to_owned(),
-            closest: closest(child.name, known.iter().copied()).and_then(|name| pick(known, name)),
+            closest: nearest(child.name, known),
             known: known.to_vec(),
         };
         self.odd(child.span(), error);
@@ -289,10 +287,7 @@ impl<'t> DocumentReader<'t> {
             },
             "domain" => self.domain(root, filters),
             other => {
-                let error = XmlError::UnknownRoot {
-                    name: other.to_owned(),
-                    closest: closest(other, ROOTS.iter().copied()).and_then(|name| pick(ROOTS, name)),
-                };
+                let error = XmlError::UnknownRoot { name: other.to_owned(), closest: nearest(other, ROOTS) };
                 self.error(root.span(), error);
             }
         }
@@ -331,11 +326,15 @@ impl<'t> DocumentReader<'t> {
     }
 
     pub fn checked_filter_name(&mut self, text: &str, span: Range<usize>) -> Option<FilterName> {
-        let name: Result<FilterName, _> = text.parse();
-        match name.and_then(|name| name.check(self.profile).map(|()| name)) {
+        let profile = self.profile;
+        let parse = |text: &str| {
+            let name: FilterName = text.parse()?;
+            name.check(profile).map(|()| name)
+        };
+        match parse(text) {
             Ok(name) => Some(name),
             Err(invalid) => {
-                self.error(span, XmlError::BadFilterName(invalid));
+                self.error(span, XmlError::BadFilterName(retell(text, invalid, parse)));
                 None
             }
         }
@@ -365,6 +364,7 @@ impl<'t> DocumentReader<'t> {
                 (chain, priority)
             }
             Err(invalid) => {
+                let invalid = retell(&attribute.value, invalid, str::parse::<ChainName>);
                 self.error(attribute.value_span(), XmlError::BadChain(invalid));
                 (ChainName::root(), Priority::ZERO)
             }
@@ -443,8 +443,17 @@ impl<'t> DocumentReader<'t> {
     }
 }
 
+/// The known name that a mistyped one most probably means. What is longer than any name means none.
+pub(super) fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+    if name.len() > 64 {
+        return None;
+    }
+    let near = crate::problem::closest(name, known.iter().copied())?;
+    pick(known, near)
+}
+
 /// The known name that equals a text, with its lifetime.
-pub(super) fn pick(known: &[&'static str], name: &str) -> Option<&'static str> {
+fn pick(known: &[&'static str], name: &str) -> Option<&'static str> {
     known.iter().copied().find(|known| *known == name)
 }
 

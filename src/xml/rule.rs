@@ -9,7 +9,7 @@ use crate::model::{
 use crate::problem::closest;
 
 use super::problem::XmlError;
-use super::read::{DocumentReader, pick};
+use super::read::{DocumentReader, nearest};
 use super::tree::{self, Element};
 
 /// What one attribute of a rule has in the end, and where that stands.
@@ -186,8 +186,8 @@ impl<'t> DocumentReader<'t> {
         let found = words.iter().find(|(word, _)| *word == attribute.value).map(|(_, meaning)| *meaning);
         if found.is_none() {
             let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            let near = closest(&attribute.value.to_lowercase(), names.iter().copied());
-            let error = wrong(attribute.value.clone().into_owned(), near.and_then(|near| pick(&names, near)));
+            let near = nearest(&attribute.value.to_lowercase(), &names);
+            let error = wrong(attribute.value.clone().into_owned(), near);
             self.error(attribute.value_span(), error);
         }
         found
@@ -612,7 +612,7 @@ fn closest_word(kind: Kind, text: &str) -> Option<&'static str> {
     }
     let lower = text.to_lowercase();
     // A number that is out of range is no mistyped name.
-    if text.starts_with(|c: char| c.is_ascii_digit()) || text.is_empty() {
+    if text.starts_with(|c: char| c.is_ascii_digit()) || text.is_empty() || text.len() > 64 {
         return None;
     }
     let folded: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();

@@ -11,7 +11,7 @@ use quick_xml::errors::{Error, IllFormedError, SyntaxError};
 use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 
-use super::XmlError;
+use super::problem::{XmlError, quote};
 
 /// Elements that may stand inside each other; libvirt's XML library has the same limit.
 pub const DEPTH_MAX: usize = 256;
@@ -289,7 +289,7 @@ impl<'t> Builder<'t> {
         let name_len = tag.name().as_ref().len();
         let name = self.text.get(name_at..name_at + name_len).unwrap_or_default();
         if !is_name(name) {
-            return fault(start..name_at + name_len, format!("`{}` is not a name", name.escape_debug()));
+            return fault(start..name_at + name_len, format!("`{}` is not a name", quote(name)));
         }
         if self.open.is_empty() && self.root.is_some() {
             return fault(start..name_at + name_len, "a document has one root element; this is a second one");
@@ -321,7 +321,7 @@ impl<'t> Builder<'t> {
             let value = self.text.get(value_at..value_at + attribute.value.len()).unwrap_or_default();
             self.count(name_at)?;
             if !is_name(name) {
-                return fault(name_at..name_at + name.len().max(1), format!("`{}` is not a name", name.escape_debug()));
+                return fault(name_at..name_at + name.len().max(1), format!("`{}` is not a name", quote(name)));
             }
             if name_at == behind {
                 return fault(name_at..name_at + name.len(), "a blank is missing in front of this attribute");
