@@ -55,7 +55,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 pub enum RenderError {
     /// A variable of the interface has no value.
-    #[error("{interface}: `${access}` has no value; wanted by {}", list(filters))]
+    #[error("{interface}: `{access}` has no value; wanted by {}", list(filters))]
     #[diagnostic(code(nwf::render::missing))]
     Missing {
         /// The interface.

@@ -254,7 +254,7 @@ impl<'a> Reader<'_, 'a> {
         let Expression { attribute, negated, ref test } = *expression;
         let item = |what| vec![vec![Item { attribute, negated, what }]];
         match (attribute, test) {
-            (Attribute::ConnlimitAbove, _) => Err(Unwritable::NotYet("`connlimit-above`")),
+            (Attribute::ConnlimitAbove, _) => Err(Unwritable::NotYet("the attribute `connlimit-above`")),
             (Attribute::IpSet, _) => Err(Unwritable::IpSet),
             (Attribute::Gratuitous, Test::Is(Slot::Value(Value::Bool(wanted)))) => {
                 if !wanted {
@@ -321,6 +321,10 @@ impl<'a> Reader<'_, 'a> {
                 A::DstIpAddr => Ok(Key::ipv6("ip6 daddr")),
                 A::Protocol => Ok(Key::decimal("meta l4proto", 8)),
                 A::SrcPortStart | A::DstPortStart => self.port_key(attribute, guards),
+                A::Type => {
+                    self.icmpv6_guard(guards)?;
+                    Ok(Key::decimal("icmpv6 type", 8))
+                }
                 _ => Err(malformed(attribute)),
             },
             _ => self.ip_layer_key(attribute, guards),
@@ -427,7 +431,26 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn has_type_code(&self) -> bool {
-        self.expressions.iter().any(|expression| matches!(expression.test, Test::TypeCode(_)))
+        let tests = |expression: &Expression| matches!(expression.attribute, Attribute::Type | Attribute::Code);
+        self.expressions.iter().any(tests)
+    }
+
+    /// ICMP tests of Ethernet-layer rules: what they read is ICMPv6, whether or not the rule says so, and a rule
+    /// that says something else means nothing (XML-75).
+    fn icmpv6_guard(&self, guards: &mut BTreeSet<Guard>) -> Result<(), Unwritable> {
+        if self.protocol != Protocol::Ipv6 {
+            return Ok(());
+        }
+        let protocol = self.expressions.iter().find(|expression| expression.attribute == Attribute::Protocol);
+        let fits = protocol.is_none_or(|expression| match &expression.test {
+            Test::Is(slot) => !expression.negated && is_icmpv6(slot),
+            Test::Masked { .. } | Test::Range { .. } | Test::TypeCode(_) | Test::InSet { .. } => false,
+        });
+        if !fits {
+            return Err(Unwritable::NeedsProtocol("`protocol` icmpv6"));
+        }
+        guards.insert(Guard::L4Proto(ICMPV6));
+        Ok(())
     }
 
     /// ICMP type and code: inverted as a whole, the two are alternatives (NFT-122).
@@ -438,17 +461,7 @@ impl<'a> Reader<'_, 'a> {
         guards: &mut BTreeSet<Guard>,
     ) -> Result<Vec<Vec<Item<'a>>>, Unwritable> {
         let keys = self.icmp_keys().ok_or_else(|| malformed(expression.attribute))?;
-        if self.protocol == Protocol::Ipv6 {
-            let protocol = self.expressions.iter().find(|expression| expression.attribute == Attribute::Protocol);
-            let fits = protocol.is_none_or(|expression| match &expression.test {
-                Test::Is(slot) => !expression.negated && is_icmpv6(slot),
-                Test::Masked { .. } | Test::Range { .. } | Test::TypeCode(_) | Test::InSet { .. } => false,
-            });
-            if !fits {
-                return Err(Unwritable::NeedsProtocol("`protocol` icmpv6"));
-            }
-            guards.insert(Guard::L4Proto(ICMPV6));
-        }
+        self.icmpv6_guard(guards)?;
         self.transport_guard(guards);
         let item = |negated, key, start, end| {
             let what = What::Field(key, Bounds::Range(start, end));
@@ -470,5 +483,5 @@ fn is_icmpv6(slot: &Slot) -> bool {
 }
 
 fn malformed(attribute: Attribute) -> Unwritable {
-    Unwritable::Malformed(format!("`{attribute}` is tested in a way that has no meaning here"))
+    Unwritable::Malformed(format!("a test of `{attribute}` in this way has no meaning here"))
 }

@@ -379,3 +379,183 @@ fn tcp_flags(mask: u8, flags: u8, negated: bool) -> Said {
     let is = if negated { "!=" } else { "==" };
     Said::Text(format!("tcp flags & {mask:#04x} {is} {flags:#04x}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::VariableAccess;
+    use crate::ruleset::Column;
+
+    /// Fields of four bits, so that every packet can be tried.
+    const KEYS: [Key; 4] = [Key::decimal("a", 4), Key::hexadecimal("b", 4), Key::hexadecimal("@c", 4), Key::dscp("d")];
+    const VALUES: u128 = 16;
+
+    type Packet = [u128; 4];
+
+    fn packets() -> impl Iterator<Item = Packet> {
+        let each = || 0..VALUES;
+        each().flat_map(move |a| each().flat_map(move |b| each().flat_map(move |c| each().map(move |d| [a, b, c, d]))))
+    }
+
+    /// A test as it is wanted: field, sign, kind of test, its first and its second slot.
+    #[derive(Debug, Clone)]
+    struct Wish {
+        key: usize,
+        negated: bool,
+        kind: u8,
+        slots: [Slot; 2],
+    }
+
+    fn item(wish: &Wish) -> Item<'_> {
+        let [first, second] = &wish.slots;
+        let bounds = match wish.kind {
+            0 => Bounds::One(first),
+            1 => Bounds::Masked(first, second),
+            _ => Bounds::Range(first, second),
+        };
+        Item { attribute: Attribute::Protocol, negated: wish.negated, what: What::Field(KEYS[wish.key], bounds) }
+    }
+
+    fn slot(values: std::ops::Range<u32>, column: usize) -> impl Strategy<Value = Slot> {
+        prop_oneof![
+            values.prop_map(|number| Slot::Value(Value::Number(number))),
+            (0..3_usize).prop_map(move |wheel| Slot::Column { wheel, column }),
+        ]
+    }
+
+    /// Column 0 of a wheel has low numbers, 1 has high ones, 2 has lengths of prefixes.
+    fn wish() -> impl Strategy<Value = Wish> {
+        (0..KEYS.len(), proptest::bool::weighted(0.3), 0..3_u8).prop_flat_map(|(key, negated, kind)| {
+            // What is shifted is never masked, nor a range.
+            let kind = if KEYS[key].shifted { 0 } else { kind };
+            let second = match kind {
+                1 => prop_oneof![
+                    (0..=4_u8).prop_map(|length| Slot::Value(Value::Prefix(length))),
+                    (0..3_usize).prop_map(|wheel| Slot::Column { wheel, column: 2 }),
+                ]
+                .boxed(),
+                _ => slot(7..16, 1).boxed(),
+            };
+            (slot(0..8, 0), second).prop_map(move |(first, second)| Wish { key, negated, kind, slots: [first, second] })
+        })
+    }
+
+    fn wheel() -> impl Strategy<Value = Wheel> {
+        (2..4_usize).prop_flat_map(|length| {
+            let column =
+                |values: std::ops::Range<u32>| proptest::collection::vec(values.prop_map(Value::Number), length);
+            let lengths = proptest::collection::vec((0..=4_u8).prop_map(Value::Prefix), length);
+            (column(0..8), column(7..16), lengths).prop_map(|(low, high, lengths)| {
+                let access = VariableAccess::plain("A".parse().unwrap());
+                let column = |values| Column { access: access.clone(), values };
+                Wheel { columns: vec![column(low), column(high), column(lengths)] }
+            })
+        })
+    }
+
+    /// What the rule means: some combination has all tests of some alternative.
+    fn meant(alternatives: &[Vec<Item<'_>>], wheels: &[Wheel], packet: Packet) -> bool {
+        let lengths: Vec<usize> = wheels.iter().map(Wheel::len).collect();
+        let combinations: usize = lengths.iter().product();
+        (0..combinations).any(|mut combination| {
+            let mut at = Vec::new();
+            for length in &lengths {
+                at.push(combination % length);
+                combination /= length;
+            }
+            alternatives.iter().any(|items| items.iter().all(|item| holds(item, wheels, &at, packet)))
+        })
+    }
+
+    fn holds(item: &Item<'_>, wheels: &[Wheel], at: &[usize], packet: Packet) -> bool {
+        let What::Field(key, bounds) = item.what else { panic!("only fields are made") };
+        let field = packet[KEYS.iter().position(|known| *known == key).unwrap()];
+        let value = |slot: &Slot| slot.value(wheels, at).unwrap().clone();
+        let number = |slot: &Slot| u128::from(value(slot).number().unwrap());
+        let inside = match bounds {
+            Bounds::One(slot) => field == number(slot),
+            Bounds::Range(start, end) => number(start) <= field && field <= number(end),
+            Bounds::Masked(slot, mask) => {
+                let Value::Prefix(length) = value(mask) else { panic!("a mask is a prefix") };
+                field >> (4 - length) == number(slot) >> (4 - length)
+            }
+        };
+        inside != item.negated
+    }
+
+    /// A plain reading of the text, as nft reads it.
+    fn said(text: &str, packet: Packet) -> bool {
+        let mut words = text.split(' ').filter(|word| !word.is_empty()).peekable();
+        let mut all = true;
+        while let Some(word) = words.next() {
+            let field = |name: &str| packet[KEYS.iter().position(|key| key.text == name).unwrap()];
+            let mut fields = vec![field(word)];
+            while words.next_if_eq(&".").is_some() {
+                fields.push(field(words.next().unwrap()));
+            }
+            let inside = match words.next().unwrap() {
+                "&" => {
+                    let mask = range(words.next().unwrap()).low;
+                    let equal = words.next().unwrap() == "==";
+                    (fields[0] & mask == range(words.next().unwrap()).low) == equal
+                }
+                "!=" => !within(range(words.next().unwrap()), fields[0]),
+                "{" => {
+                    let elements: Vec<&str> = words.by_ref().take_while(|word| *word != "}").collect();
+                    let joined = elements.join(" ");
+                    joined.split(", ").any(|row| {
+                        let columns: Vec<&str> = row.split(" . ").collect();
+                        assert_eq!(columns.len(), fields.len(), "{text}");
+                        columns.iter().zip(&fields).all(|(column, field)| within(range(column), *field))
+                    })
+                }
+                value => within(range(value), fields[0]),
+            };
+            all &= inside;
+        }
+        all
+    }
+
+    fn range(text: &str) -> Interval {
+        let number = |text: &str| match text.strip_prefix("0x") {
+            Some(digits) => u128::from_str_radix(digits, 16).unwrap(),
+            None => text.parse().unwrap(),
+        };
+        let (low, high) = text.split_once('-').unwrap_or((text, text));
+        Interval { low: number(low), high: number(high) }
+    }
+
+    fn within(interval: Interval, number: u128) -> bool {
+        (interval.low..=interval.high).contains(&number)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn nft_200_the_lines_match_what_any_combination_matches(
+            wishes in proptest::collection::vec(proptest::collection::vec(wish(), 0..5), 1..3),
+            wheels in proptest::collection::vec(wheel(), 3),
+            libvirt in any::<bool>(),
+        ) {
+            let alternatives: Vec<Vec<Item<'_>>> =
+                wishes.iter().map(|wishes| wishes.iter().map(item).collect()).collect();
+            let shape = Shape { guards: BTreeSet::new(), alternatives };
+            let profile = if libvirt { Profile::Libvirt } else { Profile::Nwf };
+            match write(&shape, &wheels, profile) {
+                Ok(written) => {
+                    // A stride that has no factor in common with the number of packets meets all values of all fields.
+                    for packet in packets().step_by(97) {
+                        let found = written.texts.iter().any(|text| said(text, packet));
+                        let expected = meant(&shape.alternatives, &wheels, packet);
+                        prop_assert_eq!(found, expected, "{:?}\n{:#?}", packet, written.texts);
+                    }
+                }
+                Err(Wrong::EmptyRange { .. }) => {}
+                Err(wrong) => prop_assert!(false, "{wrong:?}"),
+            }
+        }
+    }
+}

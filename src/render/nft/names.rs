@@ -87,7 +87,7 @@ mod tests {
         let long = comment(&provenance("web"), Some(&"é".repeat(200)));
         assert_eq!(long, format!("f=web;r=3;l=12 {}", "é".repeat(56)));
         let long = comment(&provenance(&"n".repeat(200)), Some("x"));
-        assert_eq!(long, format!("f={};r=3;l=12", "n".repeat(119)));
+        assert_eq!(long, format!("f={};r=3;l=12", "n".repeat(COMMENT_MAX_BYTES - 11)));
         assert_eq!(long.len(), COMMENT_MAX_BYTES);
     }
 }

@@ -65,10 +65,16 @@ impl Work<'_> {
     fn unwritable(&self, place: Place, error: Unwritable) -> RenderError {
         let interface = self.interface.clone();
         match error {
-            Unwritable::NotYet(what) => RenderError::NotYet { interface, place, what: what.to_owned() },
+            // What is not there names the attribute.
+            Unwritable::NotYet(what) => {
+                let place = Place { attribute: None, ..place };
+                RenderError::NotYet { interface, place, what: what.to_owned() }
+            }
             Unwritable::IpSet => RenderError::IpSet { interface, place },
             Unwritable::NeedsProtocol(needed) => RenderError::NeedsProtocol { interface, place, needed },
-            Unwritable::Malformed(why) => RenderError::Malformed { interface, place, why },
+            Unwritable::Malformed(why) => {
+                RenderError::Malformed { interface, place: Place { attribute: None, ..place }, why }
+            }
         }
     }
 
