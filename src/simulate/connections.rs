@@ -197,11 +197,7 @@ impl Connections {
 
 impl Tracked {
     fn new(tuple: Tuple) -> Self {
-        Tracked {
-            state: ConnectionState::New,
-            direction: Some(ConnectionDirection::Original),
-            connection: Some(tuple),
-        }
+        Tracked { state: ConnectionState::New, direction: Some(ConnectionDirection::Original), connection: Some(tuple) }
     }
 }
 

@@ -14,7 +14,6 @@ use super::matching::{Match, Matcher, Miss};
 use super::packet::{Frame, ether_type};
 use super::sets::{Element, Sets};
 use crate::model::{Attribute, ChainPrefix, Layer, MacAddr, Profile, State};
-use crate::plan::Scope;
 use crate::ruleset::{Chain, InterfaceRules, Orientation, Placement, Rule, Side, StateTest, Step, Verdict};
 
 /// Where a frame to the guest comes from; frames of the guest come from the guest.
@@ -25,6 +24,26 @@ pub enum Origin {
     Bridge,
     /// The host itself, or another network by way of it.
     Host,
+}
+
+/// Which packets to the guest the rules of the IP layer see; a plan says the same of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// All that leave through the port, also from the host and routed.
+    #[default]
+    All,
+    /// Only those that come from another port of the bridge (QE-2).
+    Bridged,
+}
+
+impl Scope {
+    /// What a plan has unless told otherwise (NFT-118).
+    pub fn default_of(profile: Profile) -> Scope {
+        match profile {
+            Profile::Nwf => Scope::All,
+            Profile::Libvirt => Scope::Bridged,
+        }
+    }
 }
 
 /// Part of the way of a frame.
@@ -186,13 +205,8 @@ impl<'a> Simulator<'a> {
     /// Judges a frame of any origin.
     pub fn judge_from(&mut self, side: Side, origin: Origin, frame: &[u8]) -> Judgement<'a> {
         let frame = Frame::decode(frame);
-        let mut work = Work {
-            frame,
-            tracked: None,
-            memory: &mut self.memory,
-            path: Vec::new(),
-            unknown_sets: BTreeSet::new(),
-        };
+        let mut work =
+            Work { frame, tracked: None, memory: &mut self.memory, path: Vec::new(), unknown_sets: BTreeSet::new() };
         let is_ip = matches!(frame.ether_type(), Some(ether_type::IPV4 | ether_type::IPV6));
         let is_seen = side == Side::FromGuest || origin == Origin::Bridge || self.scope == Scope::All;
         let (verdict, by) = match side {
@@ -316,7 +330,8 @@ impl<'a> Work<'_, '_, 'a> {
     fn rule(&mut self, standing: &Standing<'a>, number: usize) -> Said<'a> {
         let Standing { rule, placement, matcher } = standing;
         let mut outcome = matcher.matches(&self.frame, &self.memory.sets);
-        if outcome != Match::Yes {
+        if matches!(outcome, Match::No(_)) {
+            // Nothing more to ask.
         } else if !placement.state.as_ref().is_none_or(|test| self.has_state(test)) {
             outcome = Match::No(Miss::State);
         } else if rule.expression(Attribute::ConnlimitAbove).is_some() && !self.is_above_limit(matcher, number) {
@@ -333,9 +348,7 @@ impl<'a> Work<'_, '_, 'a> {
             Verdict::Return => Said::Return,
             // EB-51: frames are not answered.
             Verdict::Reject if rule.layer() == Layer::Ethernet => Said::Final(Verdict::Drop, Decision::Rule(rule)),
-            verdict @ (Verdict::Accept | Verdict::Drop | Verdict::Reject) => {
-                Said::Final(verdict, Decision::Rule(rule))
-            }
+            verdict @ (Verdict::Accept | Verdict::Drop | Verdict::Reject) => Said::Final(verdict, Decision::Rule(rule)),
         }
     }
 

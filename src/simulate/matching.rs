@@ -100,11 +100,6 @@ impl<'a> Matcher<'a> {
         matcher
     }
 
-    /// The tests, as they read in this chain.
-    pub fn expressions(&self) -> &[Expression] {
-        &self.expressions
-    }
-
     /// Whether the rule's tests hold, but for its limit of connections and its state.
     pub fn matches(&self, frame: &Frame<'_>, sets: &Sets) -> Match {
         if !self.rule.protocol.is_none_or(|protocol| concerns(protocol, frame)) {
@@ -160,8 +155,7 @@ impl<'a> Matcher<'a> {
     fn make_groups(&self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         for (position, expression) in self.expressions.iter().enumerate() {
-            let mut wheels: BTreeSet<usize> =
-                expression.test.slots().into_iter().filter_map(Slot::wheel).collect();
+            let mut wheels: BTreeSet<usize> = expression.test.slots().into_iter().filter_map(Slot::wheel).collect();
             let mut tests = vec![position];
             if !wheels.is_empty() {
                 let tied = |group: &Group| group.wheels.iter().any(|wheel| wheels.contains(wheel));
@@ -190,8 +184,7 @@ impl<'a> Matcher<'a> {
         if expression.negated || wheels.any(|other| other != wheel) || self.width(expression.attribute).is_none() {
             return None;
         }
-        let mut index =
-            Index { test, wheel, prefixes: HashMap::new(), cuts: BTreeSet::new(), ranges: Vec::new() };
+        let mut index = Index { test, wheel, prefixes: HashMap::new(), cuts: BTreeSet::new(), ranges: Vec::new() };
         let mut at = vec![0; self.rule.wheels.len()];
         for position in 0..self.rule.wheels.get(wheel).map_or(0, Wheel::len) {
             *at.get_mut(wheel)? = position;
@@ -316,7 +309,10 @@ impl<'a> Matcher<'a> {
             }
             // Counted where connections are known.
             (_, Reading::Nothing) if *attribute == Attribute::ConnlimitAbove => return Truth::Yes,
-            (Test::TypeCode(TypeCode { type_start, type_end, code_start, code_end }), Reading::TypeCode(kind, code)) => {
+            (
+                Test::TypeCode(TypeCode { type_start, type_end, code_start, code_end }),
+                Reading::TypeCode(kind, code),
+            ) => {
                 let kinds = within(kind, type_start, type_end);
                 match code {
                     Some(code) => kinds && within(code, code_start, code_end),
@@ -418,7 +414,9 @@ impl<'a> Matcher<'a> {
                 frame.transport_bits(offset, width).map(Reading::Number)
             }
             // QE-7: libvirt compares the number with the whole byte.
-            (Place::Network { .. }, Protocol::Ip) if attribute == Attribute::Dscp && self.profile == Profile::Libvirt => {
+            (Place::Network { .. }, Protocol::Ip)
+                if attribute == Attribute::Dscp && self.profile == Profile::Libvirt =>
+            {
                 frame.network_bits(8, 8).map(Reading::Number)
             }
             (Place::Network { offset, width }, Protocol::Arp | Protocol::Rarp) => {

@@ -72,9 +72,8 @@ fn holds(part: Part, flag: IpSetDirection, frame: &Frame<'_>) -> bool {
             let upper = frame.upper().map(|upper| upper.protocol);
             let fits = match protocol {
                 Some(protocol) => upper == Some(protocol),
-                None => upper.is_some_and(|upper| {
-                    matches!(upper, number::TCP | number::UDP | number::SCTP | number::UDPLITE)
-                }),
+                None => upper
+                    .is_some_and(|upper| matches!(upper, number::TCP | number::UDP | number::SCTP | number::UDPLITE)),
             };
             let offset = if flag == IpSetDirection::Src { 0 } else { 16 };
             let port = frame.transport_bits(offset, 16);
