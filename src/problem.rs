@@ -83,8 +83,14 @@ impl SourceCode for Source {
     }
 }
 
+/// Longest name that is compared: no name is longer, and the work grows with its square.
+const NAME_MAX: usize = 255;
+
 /// The candidate that a mistyped name most probably means; none if all are too far from it.
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > NAME_MAX {
+        return None;
+    }
     let near = candidates.into_iter().map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
     let (distance, candidate) = near.min()?;
     let tolerated = (name.chars().count() / 3).max(2);

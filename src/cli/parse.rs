@@ -9,7 +9,7 @@ use miette::Diagnostic;
 use super::codes::codes;
 use super::input::INPUT_MAX_BYTES;
 use super::{Common, Compat, Diagnostics, Document, Failure, Input, InputError, Program, Status, Usage, inputs};
-use crate::model::{Entry, Filters, Location, Profile, Severity};
+use crate::model::{Fault, Filters, Location, Profile, Severity};
 use crate::problem::{Problem, Source, closest};
 use crate::xml::{self, XmlProblem};
 
@@ -179,43 +179,6 @@ fn wrap(text: &str) -> String {
     wrapped + "\n"
 }
 
-/// Everything in a document that the types allow and the profile, or the field table, does not.
-fn faults(filters: &Filters, document: &str) -> Vec<ParseError> {
-    let mut faults = Vec::new();
-    let place = |at: &Option<Location>| {
-        let start = || Location { file: document.into(), line: 1, column: 1 };
-        at.clone().unwrap_or_else(start)
-    };
-    for filter in &filters.filters {
-        if let Err(invalid) = filter.name.check(filters.profile) {
-            faults.push(ParseError::BadName { why: invalid.to_string(), at: place(&filter.at) });
-        }
-        let mut number = 0;
-        for entry in &filter.entries {
-            match entry {
-                Entry::Reference(reference) => {
-                    if let Err(invalid) = reference.filter.check(filters.profile) {
-                        faults.push(ParseError::BadName { why: invalid.to_string(), at: place(&reference.at) });
-                    }
-                }
-                Entry::Rule(rule) => {
-                    number += 1;
-                    if let Err(why) = rule.check() {
-                        let filter = filter.name.to_string();
-                        faults.push(ParseError::BadRule { filter, number, why, at: place(&rule.at) });
-                    }
-                }
-            }
-        }
-    }
-    for binding in &filters.bindings {
-        if let Err(invalid) = binding.filter.check(filters.profile) {
-            faults.push(ParseError::BadName { why: invalid.to_string(), at: place(&binding.at) });
-        }
-    }
-    faults
-}
-
 /// Checks what a document `filters/1` from elsewhere says beyond its types; for every program that reads one.
 ///
 /// `document` is its name, for rules that say nothing of where they come from.
@@ -223,8 +186,18 @@ fn faults(filters: &Filters, document: &str) -> Vec<ParseError> {
 /// # Errors
 /// Everything that is wrong with it, status 3.
 pub fn check_filters(filters: &Filters, document: &str) -> Result<(), Failure> {
-    let faults = faults(filters, document);
-    if faults.is_empty() { Ok(()) } else { Err(Failure::all(Status::Input, faults)) }
+    let place = |at: Option<Location>| at.unwrap_or_else(|| Location { file: document.into(), line: 1, column: 1 });
+    let faults = filters.faults();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let told = faults.into_iter().map(|fault| match fault {
+        Fault::Name { why, at } => ParseError::BadName { why, at: place(at) },
+        Fault::Rule { filter, number, why, at } => {
+            ParseError::BadRule { filter: filter.to_string(), number, why, at: place(at) }
+        }
+    });
+    Err(Failure::all(Status::Input, told))
 }
 
 /// One input, as far as it is read in the first round.

@@ -224,7 +224,7 @@ impl Resolve {
                 continue;
             }
             let filters = Filters::read(&source)?;
-            filters.check().map_err(|why| super::documents::content::<Filters>(&source, why))?;
+            super::check_filters(&filters, source.name())?;
             parts.push(filters);
         }
         let profile = parts.first().map_or(Compat::profile(self.compat).unwrap_or_default(), |part| part.profile);

@@ -28,24 +28,55 @@ pub struct Filters {
     pub bindings: Vec<Binding>,
 }
 
+/// Something in a document that the types allow, and the profile or the field table does not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A name that the profile does not allow.
+    #[error("{why}")]
+    Name {
+        /// What is wrong with it.
+        why: String,
+        /// Where it stands.
+        at: Option<Location>,
+    },
+    /// A rule that no XML gives.
+    #[error("filter `{filter}` rule {number}: {why}")]
+    Rule {
+        /// The filter.
+        filter: FilterName,
+        /// The rule's number in it, from 1.
+        number: usize,
+        /// What is wrong with it.
+        why: String,
+        /// Where it begins.
+        at: Option<Location>,
+    },
+}
+
 impl Filters {
-    /// Checks every filter of the document, for documents that people wrote: names for the profile, rules as
-    /// [`Rule::check`] says.
-    ///
-    /// # Errors
-    /// What is wrong first, in one sentence.
-    pub fn check(&self) -> Result<(), String> {
+    /// Everything that is wrong with a document from elsewhere: names for the profile, rules as [`Rule::check`]
+    /// says.
+    pub fn faults(&self) -> Vec<Fault> {
+        let name = |name: &FilterName, at: &Option<Location>| {
+            name.check(self.profile).err().map(|why| Fault::Name { why: why.to_string(), at: at.clone() })
+        };
+        let mut faults = Vec::new();
         for filter in &self.filters {
-            filter.name.check(self.profile).map_err(|error| error.to_string())?;
-            let rules = filter.entries.iter().filter_map(|entry| match entry {
-                Entry::Rule(rule) => Some(rule),
-                Entry::Reference(_) => None,
-            });
-            for (number, rule) in rules.enumerate() {
-                rule.check().map_err(|why| format!("filter `{}` rule {}: {why}", filter.name, number + 1))?;
+            faults.extend(name(&filter.name, &filter.at));
+            let mut number = 0;
+            for entry in &filter.entries {
+                match entry {
+                    Entry::Reference(reference) => faults.extend(name(&reference.filter, &reference.at)),
+                    Entry::Rule(rule) => {
+                        number += 1;
+                        let fault = |why| Fault::Rule { filter: filter.name.clone(), number, why, at: rule.at.clone() };
+                        faults.extend(rule.check().err().map(fault));
+                    }
+                }
             }
         }
-        Ok(())
+        faults.extend(self.bindings.iter().filter_map(|binding| name(&binding.filter, &binding.at)));
+        faults
     }
 }
 

@@ -17,7 +17,7 @@ mod variable;
 pub use address::{MacAddr, MacMask, format_ipv6};
 pub use binding::{Binding, Bound, Interim, Owner, Parameters, Provenance};
 pub use fields::{Attribute, FieldRow, Kind, Layer, Place, Protocol, Role};
-pub use filter::{Action, Direction, Entry, Filter, Filters, FiltersKind, Item, Operand, Reference, Rule};
+pub use filter::{Action, Direction, Entry, Fault, Filter, Filters, FiltersKind, Item, Operand, Reference, Rule};
 pub use name::{ChainName, ChainPrefix, FilterName, InterfaceName, InvalidName, Priority, VariableName};
 pub use profile::Profile;
 pub use span::Location;

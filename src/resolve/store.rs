@@ -110,7 +110,10 @@ impl SearchPath {
         taken.map_err(|error| unreadable(error.to_string()))?;
         if bytes.first() == Some(&b'{') {
             let filters: Filters = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
-            return filters.check().map(|()| filters).map_err(unreadable);
+            return match filters.faults().first() {
+                Some(fault) => Err(unreadable(fault.to_string())),
+                None => Ok(filters),
+            };
         }
         let outcome = xml::read_bytes(&bytes, &file, self.profile);
         let mut problems = outcome.problems;
