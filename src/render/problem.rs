@@ -82,7 +82,9 @@ pub enum RenderError {
     #[error("{interface}: {place}: {what} cannot be rendered for nftables yet")]
     #[diagnostic(
         code(nwf::render::not_yet),
-        help("the filter was left out as a whole, since a rule left out would be a door left open")
+        help(
+            "nothing was rendered, since a rule left out would be a door left open; take the rule out, or wait for it"
+        )
     )]
     NotYet {
         /// The interface.

@@ -229,7 +229,7 @@ fn filters_of_libvirts_tests_load_or_are_refused_with_a_reason() {
         let mut words = String::new();
         for (name, values) in json["variables"].as_object().unwrap() {
             for value in values.as_array().unwrap() {
-                words.push_str(&format!("{name}={} ", value.as_str().unwrap()));
+                words += &[name, "=", value.as_str().unwrap(), " "].concat();
             }
         }
         let mut filters = vec![xml];

@@ -97,11 +97,11 @@ fn place((wheel, mut values): (Option<usize>, Vec<Value>), columns: &mut Columns
     }
 }
 
+/// A test as it is wanted.
+type Wish = (&'static FieldRow, u8, bool, Vec<(Option<usize>, Vec<Value>)>);
+
 /// One test of an attribute: its kind of test by a number, the sign, and up to four slots.
-fn wish(
-    protocol: Protocol,
-    row: &'static FieldRow,
-) -> BoxedStrategy<(&'static FieldRow, u8, bool, Vec<(Option<usize>, Vec<Value>)>)> {
+fn wish(protocol: Protocol, row: &'static FieldRow) -> BoxedStrategy<Wish> {
     let second = protocol.rows().iter().find(|other| match other.role {
         Role::MaskOf(leader) | Role::EndOf(leader) => leader == row.attribute,
         _ => false,
@@ -113,11 +113,7 @@ fn wish(
         .boxed()
 }
 
-fn expression(
-    protocol: Protocol,
-    (row, test, negated, slots): (&'static FieldRow, u8, bool, Vec<(Option<usize>, Vec<Value>)>),
-    columns: &mut Columns,
-) -> Expression {
+fn expression(protocol: Protocol, (row, test, negated, slots): Wish, columns: &mut Columns) -> Expression {
     let mut slots = slots.into_iter();
     let mut next = |columns: &mut Columns| place(slots.next().unwrap(), columns);
     let has =

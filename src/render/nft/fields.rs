@@ -262,9 +262,10 @@ impl<'a> Reader<'_, 'a> {
                 }
                 self.address_guards(negated, guards);
                 let text = |text| Item { attribute, negated: false, what: What::Text(text) };
-                Ok(match negated {
-                    false => vec![SAME_BYTES.map(text).to_vec()],
-                    true => DIFFERENT_BYTES.map(|different| vec![text(different)]).to_vec(),
+                Ok(if negated {
+                    DIFFERENT_BYTES.map(|different| vec![text(different)]).to_vec()
+                } else {
+                    vec![SAME_BYTES.map(text).to_vec()]
                 })
             }
             (Attribute::Flags, Test::Is(slot)) => {
@@ -347,9 +348,10 @@ impl<'a> Reader<'_, 'a> {
         };
         let reverse = self.protocol == Protocol::Rarp;
         match attribute {
-            A::ArpSrcMacAddr | A::ArpDstMacAddr => guards.extend(match reverse {
-                false => [Guard::ArpHardware, Guard::ArpHardwareLength],
-                true => [Guard::RarpHardware, Guard::RarpHardwareLength],
+            A::ArpSrcMacAddr | A::ArpDstMacAddr => guards.extend(if reverse {
+                [Guard::RarpHardware, Guard::RarpHardwareLength]
+            } else {
+                [Guard::ArpHardware, Guard::ArpHardwareLength]
             }),
             A::ArpSrcIpAddr | A::ArpDstIpAddr => self.address_guards(expression.negated, guards),
             _ => {}
@@ -361,9 +363,10 @@ impl<'a> Reader<'_, 'a> {
     /// to be caught, and their length is not asked for.
     fn address_guards(&self, negated: bool, guards: &mut BTreeSet<Guard>) {
         let reverse = self.protocol == Protocol::Rarp;
-        guards.extend(match reverse {
-            false => [Guard::ArpProtocol, Guard::ArpProtocolLength],
-            true => [Guard::RarpProtocol, Guard::RarpProtocolLength],
+        guards.extend(if reverse {
+            [Guard::RarpProtocol, Guard::RarpProtocolLength]
+        } else {
+            [Guard::ArpProtocol, Guard::ArpProtocolLength]
         });
         if !negated {
             guards.insert(if reverse { Guard::RarpHardwareLength } else { Guard::ArpHardwareLength });
@@ -471,9 +474,10 @@ impl<'a> Reader<'_, 'a> {
         let types = |negated| item(negated, keys.0, type_start, type_end);
         let codes = |negated| item(negated, keys.1, code_start, code_end);
         // A range of all codes, inverted, matches nothing: that alternative vanishes when it is written.
-        Ok(match expression.negated {
-            false => vec![vec![types(false), codes(false)]],
-            true => vec![vec![types(true)], vec![types(false), codes(true)]],
+        Ok(if expression.negated {
+            vec![vec![types(true)], vec![types(false), codes(true)]]
+        } else {
+            vec![vec![types(false), codes(false)]]
         })
     }
 }

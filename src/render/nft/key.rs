@@ -78,8 +78,8 @@ impl Key {
         // Writing to a text does not fail.
         let _ = match self.form {
             Form::Mac => {
-                let [.., a, b, c, d, e, f] = number.to_be_bytes();
-                write!(text, "{}", MacAddr::new([a, b, c, d, e, f]))
+                let [_, _, _, _, _, _, _, _, _, _, octets @ ..] = number.to_be_bytes();
+                write!(text, "{}", MacAddr::new(octets))
             }
             Form::Ipv4 => {
                 let [.., a, b, c, d] = number.to_be_bytes();
@@ -220,7 +220,7 @@ pub fn merge(mut intervals: Vec<Interval>) -> Vec<Interval> {
     for interval in intervals {
         match merged.last_mut() {
             Some(last) if interval.low <= last.high.saturating_add(adjacent) => {
-                last.high = last.high.max(interval.high)
+                last.high = last.high.max(interval.high);
             }
             _ => merged.push(interval),
         }

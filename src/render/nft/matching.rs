@@ -113,9 +113,9 @@ impl<'a> Alternative<'a> {
                 continue;
             }
             let mut joined = Group { wheels: used.iter().copied().collect(), items: vec![index] };
-            let touches = |group: &Group| group.wheels.iter().any(|wheel| used.contains(wheel));
-            let (touched, apart): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(touches);
-            for group in touched {
+            let is_touched = |group: &Group| group.wheels.iter().any(|wheel| used.contains(wheel));
+            let (near, apart): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(is_touched);
+            for group in near {
                 joined.wheels.extend(group.wheels);
                 joined.items.extend(group.items);
             }

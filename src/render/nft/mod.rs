@@ -139,30 +139,30 @@ impl<'a> Work<'a> {
             return;
         }
         let root = self.chain_name(stage, None);
-        let mut lines = Vec::new();
+        let mut content = Vec::new();
         let mut inner = Vec::new();
         for step in steps {
             match step {
-                Step::Rule(rule) => self.rule_lines(rule, side, &mut lines),
+                Step::Rule(rule) => self.rule_lines(rule, side, &mut content),
                 Step::Jump(chain) => {
                     let name = self.chain_name(stage, Some(chain));
-                    lines.push(Line { text: format!("{}jump {name}", entry(chain.name.prefix())), provenance: None });
-                    let mut lines = Vec::new();
+                    content.push(Line { text: format!("{}jump {name}", entry(chain.name.prefix())), provenance: None });
+                    let mut below = Vec::new();
                     let mut last = None;
                     for rule in rules.chain(&chain.name, side) {
-                        self.rule_lines(rule, side, &mut lines);
+                        self.rule_lines(rule, side, &mut below);
                         last = Some(rule);
                     }
                     // The end of a chain beside `root` accepts (QE-3).
                     if !last.is_some_and(is_final) {
-                        lines.push(Line { text: "counter accept".to_owned(), provenance: None });
+                        below.push(Line { text: "counter accept".to_owned(), provenance: None });
                     }
-                    inner.push(PlanChain { table: Table::BridgeNwf, name, lines });
+                    inner.push(PlanChain { table: Table::BridgeNwf, name, lines: below });
                 }
             }
         }
         links.push((stage, root.clone()));
-        chains.push(PlanChain { table: Table::BridgeNwf, name: root, lines });
+        chains.push(PlanChain { table: Table::BridgeNwf, name: root, lines: content });
         chains.append(&mut inner);
     }
 
@@ -175,7 +175,7 @@ impl<'a> Work<'a> {
         chains: &mut Vec<PlanChain>,
         links: &mut Vec<(&'static str, String)>,
     ) {
-        let mut lines = Vec::new();
+        let mut content = Vec::new();
         let mut any = false;
         for rule in rules.ip_rules() {
             let placements = rule.placements(self.profile);
@@ -187,20 +187,20 @@ impl<'a> Work<'a> {
             }
             if placements.iter().any(|placement| placement.side == side) {
                 any = true;
-                self.rule_lines(rule, side, &mut lines);
+                self.rule_lines(rule, side, &mut content);
             }
         }
         if any {
             let stage = stage(side, true, scope);
             let name = self.chain_name(stage, None);
             links.push((stage, name.clone()));
-            chains.push(PlanChain { table: Table::BridgeNwf, name, lines });
+            chains.push(PlanChain { table: Table::BridgeNwf, name, lines: content });
         }
     }
 
     /// Puts everything together once all rules are written.
     fn finish(self, chains: Vec<PlanChain>, links: &[(&'static str, String)]) -> Rendered {
-        let setup = setup::statements(&self.parts);
+        let setup = setup::statements(self.parts);
         let led: Vec<_> = links.iter().map(|(map, to)| (Table::BridgeNwf, (*map).to_owned(), to.clone())).collect();
         let hash = Rendering::compute_hash(&setup, &chains, &led);
         let links = led.into_iter().map(|(table, from, to)| link(self.interface, table, from, to, &hash)).collect();

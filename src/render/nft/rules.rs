@@ -1,7 +1,9 @@
 //! One rule in one chain: the lines that say it.
 
+use std::fmt::Write;
+
 use super::fields::{Unwritable, shape};
-use super::matching::{Wrong, write};
+use super::matching::{self, Wrong};
 use super::{Work, is_answered, names, setup};
 use crate::model::{Direction, Layer, Profile, State};
 use crate::plan::{Line, RejectMode, StateMode};
@@ -26,7 +28,7 @@ impl Work<'_> {
                 return;
             }
         };
-        let written = match write(&shape, &rule.wheels, self.profile) {
+        let written = match matching::write(&shape, &rule.wheels, self.profile) {
             Ok(written) => written,
             Err(wrong) => {
                 let error = self.wrong(rule, placement, wrong);
@@ -42,14 +44,14 @@ impl Work<'_> {
         }
         let state = match &placement.state {
             None => String::new(),
-            Some(test) => match self.state_test(rule, test) {
+            Some(asked) => match self.state_test(rule, asked) {
                 Some(text) => text,
                 None => return,
             },
         };
         let mut guards = String::new();
         for guard in &shape.guards {
-            guards.push_str(&format!("{guard} "));
+            let _ = write!(guards, "{guard} ");
         }
         let same = written.texts.iter().any(|text| text.contains("@same"));
         self.parts.same |= same;
@@ -115,7 +117,7 @@ impl Work<'_> {
                 let marks: Vec<String> =
                     test.states.iter().map(|state| format!("{:#010x}", mark(*state) | reply)).collect();
                 Some(match marks.as_slice() {
-                    [mark] => format!("meta mark & {mask:#010x} == {mark} "),
+                    [single] => format!("meta mark & {mask:#010x} == {single} "),
                     _ => format!("meta mark & {mask:#010x} {{ {} }} ", marks.join(", ")),
                 })
             }

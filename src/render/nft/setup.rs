@@ -98,7 +98,7 @@ fn same() -> [String; 2] {
 }
 
 /// The constant part for what a rendering uses.
-pub fn statements(parts: &Parts) -> Vec<String> {
+pub fn statements(parts: Parts) -> Vec<String> {
     let mut texts: Vec<String> = BASE.iter().map(|&text| text.to_owned()).collect();
     if parts.relay_state || parts.relay_reject {
         texts.push(INET.to_owned());

@@ -282,7 +282,8 @@ impl Write<'_> {
     fn plain(&self, attribute: Attribute, test: &Test) -> Result<String, Wrong> {
         let text = self.combination.operand(attribute, test, ':')?;
         if attribute == Attribute::VlanId && text == "4095" && self.profile == Profile::Nwf {
-            let help = "the number is reserved, and no frame should carry it; use the backend `nft`, or leave the rule out";
+            let help =
+                "the number is reserved, and no frame should carry it; use the backend `nft`, or leave the rule out";
             return Err(Wrong::Inexpressible(attribute, "ebtables knows no VLAN 4095", help));
         }
         // EB-133.
@@ -396,4 +397,3 @@ fn ether_type_name(number: u32) -> String {
         other => format!("{other:#x}"),
     }
 }
-

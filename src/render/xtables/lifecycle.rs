@@ -55,18 +55,11 @@ pub(super) enum Step {
         command: Command,
     },
     /// Look which sub-chains the root chains of a phase jump to (EB-114): a listing of each.
-    Look {
-        phase: Phase,
-        roots: [String; 2],
-        letters: String,
-    },
+    Look { phase: Phase, roots: [String; 2], letters: String },
     /// Look at one chain, for jumps that are not there (EB-114, EB-115: *searched in turn*). Nothing depends on it.
     List(Command),
     /// Remove the sub-chains that were found, and those that are known (EB-114).
-    RemoveFound {
-        phase: Phase,
-        known: Vec<String>,
-    },
+    RemoveFound { phase: Phase, known: Vec<String> },
 }
 
 /// The steps of one interface. An operation on several builds all of them, then switches all (RES-102).
@@ -316,8 +309,7 @@ impl Lists<'_> {
 
     /// Lines 11 to 22 of EB-93.
     fn classic_base_chains(&self, tool: Tool) -> Vec<Step> {
-        let mut steps: Vec<Step> =
-            Base::ALL.iter().map(|base| may(tool, ["-N", self.names.base(*base)])).collect();
+        let mut steps: Vec<Step> = Base::ALL.iter().map(|base| may(tool, ["-N", self.names.base(*base)])).collect();
         for base in Base::ALL {
             steps.push(may(tool, ["-D", base.parent().0, "-j", self.names.base(base)]));
         }
@@ -330,8 +322,7 @@ impl Lists<'_> {
 
     /// QE-11: what is there stays where it is.
     fn base_chains(&self, tool: Tool) -> Vec<Step> {
-        let mut steps: Vec<Step> =
-            Base::ALL.iter().map(|base| may(tool, ["-N", self.names.base(*base)])).collect();
+        let mut steps: Vec<Step> = Base::ALL.iter().map(|base| may(tool, ["-N", self.names.base(*base)])).collect();
         for base in Base::ALL {
             let (parent, position) = base.parent();
             steps.push(Step::Unless {
@@ -387,8 +378,7 @@ impl Lists<'_> {
                 continue;
             }
             for chain in IpChain::ALL {
-                let (temporary, active) =
-                    (self.names.ip(chain, Phase::Temporary), self.names.ip(chain, Phase::Active));
+                let (temporary, active) = (self.names.ip(chain, Phase::Temporary), self.names.ip(chain, Phase::Active));
                 steps.push(may(tool, ["-E", &temporary, &active]));
             }
         }

@@ -15,9 +15,7 @@ mod tree;
 mod words;
 
 use crate::model::{InterfaceName, Profile};
-use crate::plan::{
-    BackendName, Feature, Features, Line, Link, PlanChain, RejectMode, Rendering, StateMode, Table,
-};
+use crate::plan::{BackendName, Feature, Features, Line, Link, PlanChain, RejectMode, Rendering, StateMode, Table};
 use crate::render::{Backend, Manner, RenderError, Rendered};
 use crate::ruleset::{InterfaceRules, Side};
 
@@ -73,7 +71,7 @@ fn ethernet_chains(tree: &Tree, names: Names<'_>) -> Vec<PlanChain> {
     let mut chains = Vec::new();
     for side in &tree.sides {
         let mut own: Vec<PlanChain> = Vec::new();
-        let mut chain = |name: String| PlanChain { table: Table::EbtablesNat, name, lines: Vec::new() };
+        let chain = |name: String| PlanChain { table: Table::EbtablesNat, name, lines: Vec::new() };
         own.push(chain(names.root(*side, Phase::Active)));
         own.extend(tree.sub_chains(*side).map(|sub| chain(names.sub_chain(sub, *side, Phase::Active))));
         let mut put = |name: &str, line: Line| {
@@ -110,11 +108,7 @@ fn ip_chains(rules: &IpRules, names: Names<'_>) -> Vec<PlanChain> {
                 text: restore_line(rule.words.iter().map(String::as_str)),
                 provenance: Some(rule.provenance.clone()),
             });
-            PlanChain {
-                table: rules.tool.table(),
-                name: names.ip(chain, Phase::Active),
-                lines: lines.collect(),
-            }
+            PlanChain { table: rules.tool.table(), name: names.ip(chain, Phase::Active), lines: lines.collect() }
         })
         .collect()
 }
@@ -134,9 +128,7 @@ fn ip_link(names: Names<'_>, chain: IpChain, phase: Phase) -> (&'static str, Vec
     let interface = names.interface.as_str();
     let own = names.ip(chain, phase);
     let words = match chain {
-        IpChain::ToGuest => {
-            strings(["-m", "physdev", "--physdev-is-bridged", "--physdev-out", interface, "-g", &own])
-        }
+        IpChain::ToGuest => strings(["-m", "physdev", "--physdev-is-bridged", "--physdev-out", interface, "-g", &own]),
         IpChain::FromGuest | IpChain::Host => strings(["-m", "physdev", "--physdev-in", interface, "-g", &own]),
     };
     (names.base(chain.base()), words)

@@ -166,11 +166,8 @@ pub fn collisions(plan: &Plan) -> Vec<XtablesError> {
         for chain in interface.renderings.iter().flat_map(|rendering| &rendering.chains) {
             let owner = *owners.entry((chain.table, &chain.name)).or_insert(name);
             if owner != name {
-                let error = XtablesError::SharedChain {
-                    first: owner.clone(),
-                    second: name.clone(),
-                    chain: chain.name.clone(),
-                };
+                let error =
+                    XtablesError::SharedChain { first: owner.clone(), second: name.clone(), chain: chain.name.clone() };
                 if !errors.contains(&error) {
                     errors.push(error);
                 }
@@ -199,19 +196,51 @@ mod tests {
     fn eb_20_names() {
         assert_eq!(
             all(Profile::Libvirt, "vnet0", "arp-mac", Phase::Temporary),
-            ["libvirt-J-vnet0", "libvirt-P-vnet0", "J-vnet0-arp-mac", "P-vnet0-arp-mac", "FP-vnet0", "FJ-vnet0", "HJ-vnet0"]
+            [
+                "libvirt-J-vnet0",
+                "libvirt-P-vnet0",
+                "J-vnet0-arp-mac",
+                "P-vnet0-arp-mac",
+                "FP-vnet0",
+                "FJ-vnet0",
+                "HJ-vnet0"
+            ]
         );
         assert_eq!(
             all(Profile::Libvirt, "vnet0", "arp-mac", Phase::Active),
-            ["libvirt-I-vnet0", "libvirt-O-vnet0", "I-vnet0-arp-mac", "O-vnet0-arp-mac", "FO-vnet0", "FI-vnet0", "HI-vnet0"]
+            [
+                "libvirt-I-vnet0",
+                "libvirt-O-vnet0",
+                "I-vnet0-arp-mac",
+                "O-vnet0-arp-mac",
+                "FO-vnet0",
+                "FI-vnet0",
+                "HI-vnet0"
+            ]
         );
         assert_eq!(
             all(Profile::Nwf, "vnet0", "arp-mac", Phase::Active),
-            ["nwf-i-vnet0", "nwf-o-vnet0", "i-vnet0-arp-mac", "o-vnet0-arp-mac", "nwf-fo-vnet0", "nwf-fi-vnet0", "nwf-hi-vnet0"]
+            [
+                "nwf-i-vnet0",
+                "nwf-o-vnet0",
+                "i-vnet0-arp-mac",
+                "o-vnet0-arp-mac",
+                "nwf-fo-vnet0",
+                "nwf-fi-vnet0",
+                "nwf-hi-vnet0"
+            ]
         );
         assert_eq!(
             all(Profile::Nwf, "vnet0", "arp-mac", Phase::Temporary),
-            ["nwf-j-vnet0", "nwf-p-vnet0", "j-vnet0-arp-mac", "p-vnet0-arp-mac", "nwf-fp-vnet0", "nwf-fj-vnet0", "nwf-hj-vnet0"]
+            [
+                "nwf-j-vnet0",
+                "nwf-p-vnet0",
+                "j-vnet0-arp-mac",
+                "p-vnet0-arp-mac",
+                "nwf-fp-vnet0",
+                "nwf-fj-vnet0",
+                "nwf-hj-vnet0"
+            ]
         );
     }
 

@@ -141,7 +141,8 @@ impl Script {
             // The look has its own listing.
             Step::List(_) => {}
             Step::Look { phase, roots, letters } => {
-                let calls: Vec<String> = roots.iter().map(|root| format!("nwf_subs {} {letters}", shell(root))).collect();
+                let calls: Vec<String> =
+                    roots.iter().map(|root| format!("nwf_subs {} {letters}", shell(root))).collect();
                 self.line(&format!("{}=$({})", variable(*phase), calls.join("; ")));
             }
             Step::RemoveFound { phase, known } => {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::XtablesError;
 use super::command::Tool;
 use super::ethernet::{self, Spelling};
 use super::ip;
 use super::names::IpChain;
 use super::words::{Combination, Wrong};
-use super::XtablesError;
 use crate::model::{Attribute, ChainName, Direction, InterfaceName, Layer, Priority, Profile, Provenance};
 use crate::plan::Scope;
 use crate::render::{Manner, Place, RenderError, RenderWarning, add_new};
@@ -28,17 +28,9 @@ pub(super) struct Tree {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EthernetStep {
     /// Make a chain, and the jump to it.
-    Chain {
-        side: Side,
-        chain: ChainName,
-    },
+    Chain { side: Side, chain: ChainName },
     /// Append a rule.
-    Rule {
-        side: Side,
-        chain: ChainName,
-        words: Vec<String>,
-        provenance: Provenance,
-    },
+    Rule { side: Side, chain: ChainName, words: Vec<String>, provenance: Provenance },
 }
 
 /// The rules of the IP layer for one tool.
@@ -179,9 +171,9 @@ impl Maker<'_> {
         if placements.is_empty() && rule.has_icmp_type() && rule.direction == Direction::Inout {
             add_new(&mut self.warnings, [RenderWarning::IcmpInout { place: Place::of(rule) }]);
         }
-        self.has_state |= placements.iter().any(|Placement { state, .. }| {
-            state.as_ref().is_some_and(|StateTest { states, .. }| !states.is_empty())
-        });
+        self.has_state |= placements
+            .iter()
+            .any(|Placement { state, .. }| state.as_ref().is_some_and(|StateTest { states, .. }| !states.is_empty()));
         let mut made = Vec::new();
         for positions in rule.combinations() {
             let combination = Combination { rule, positions: &positions };
