@@ -291,7 +291,7 @@ fn xml_line(filter: &str, line: u64) -> String {
         return rule;
     };
     match inner.trim().trim_end_matches("</rule>").trim() {
-        "" => "(any frame)".to_owned(),
+        "" => "(whatever comes here)".to_owned(),
         fields => fields.to_owned(),
     }
 }
