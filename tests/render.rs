@@ -8,6 +8,8 @@
 mod lab;
 mod runner;
 
+#[path = "render/answers.rs"]
+mod answers;
 #[path = "render/form.rs"]
 mod form;
 #[path = "render/lists.rs"]
