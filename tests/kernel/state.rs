@@ -1,8 +1,8 @@
 //! Rules with connection state, by real connections through the relay (spec 04, NFT-56).
 
 use crate::lab::programs::binding;
-use crate::lab::{GUEST_IP, GUEST_MAC, HOST_IP, Lab, Options, PEER_IP};
-use std::io::{Read, Write};
+use crate::lab::{GUEST_IP, GUEST_IP6, GUEST_MAC, HOST_IP, Lab, Options, PEER_IP, PEER_IP6};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn address(ip: &str, port: u16) -> SocketAddr {
 /// Lets something listen on TCP ports of a namespace, and answer each line with itself.
 fn listen(namespace: &Namespace, ports: &[u16]) {
     for port in ports {
-        let address = address("0.0.0.0", *port);
+        let address = address("::", *port);
         let listener = namespace.run(move || TcpListener::bind(address)).unwrap();
         // The thread stands in accept until the process ends.
         namespace.spawn(move || {
@@ -108,6 +108,78 @@ fn state_the_host_meets_the_same_rules() {
     assert!(connects(&lab.host, GUEST_IP, 22, SOON), "to the open port");
     assert!(!connects(&lab.host, GUEST_IP, 23, NEVER), "to another port");
     assert!(!connects(&lab.guest, HOST_IP, 80, NEVER), "by the guest");
+}
+
+#[test]
+fn state_in_profile_libvirt_the_host_is_not_filtered_on_its_way_to_the_guest() {
+    let Some(lab) = Lab::with("state, scope bridged", WITH_STATE) else {
+        return;
+    };
+    listen(&lab.guest, &[22, 23]);
+    let paths = [lab.file("guest.xml", &guest("server")), lab.file("server.xml", SERVER)];
+    let parsed = lab.must(&["nwf-parse", "--compat", "libvirt", &paths[0], &paths[1]], "");
+    let plan = lab.must(&["nwf-render"], &lab.must(&["nwf-resolve"], &parsed));
+    lab.install(&plan);
+    assert!(connects(&lab.peer, GUEST_IP, 22, SOON), "the peer to the open port");
+    assert!(!connects(&lab.peer, GUEST_IP, 23, NEVER), "the peer to another port");
+    assert!(connects(&lab.host, GUEST_IP, 22, SOON), "the host to the open port");
+    // The datagram arrives; an answer of the guest would not, as in the other profile.
+    let (from, to) = (socket(&lab.host, 40000), socket(&lab.guest, 54));
+    assert!(arrives(&from, &to, GUEST_IP, SOON), "the host to another port");
+    let from = socket(&lab.peer, 40000);
+    assert!(!arrives(&from, &to, GUEST_IP, NEVER), "the peer to another port");
+}
+
+#[test]
+fn state_ipv6_connections_pass_with_their_answers_only() {
+    let Some(lab) = Lab::with("state, IPv6", WITH_STATE) else {
+        return;
+    };
+    let filter = "<filter name='server' chain='root'>
+  <rule action='accept' direction='inout' priority='400' statematch='false'>
+    <icmpv6/>
+  </rule>
+  <rule action='accept' direction='in' priority='500'>
+    <tcp-ipv6 dstportstart='22'/>
+  </rule>
+  <rule action='drop' direction='inout' priority='1000'>
+    <all-ipv6/>
+  </rule>
+</filter>
+";
+    listen(&lab.guest, &[22, 23]);
+    listen(&lab.peer, &[22]);
+    assert!(connects(&lab.peer, GUEST_IP6, 23, SOON), "without a filter");
+    lab.apply(&[&guest("server"), filter]);
+    assert!(connects(&lab.peer, GUEST_IP6, 22, SOON), "to the open port");
+    assert!(!connects(&lab.peer, GUEST_IP6, 23, NEVER), "to another port");
+    assert!(!connects(&lab.guest, PEER_IP6, 22, NEVER), "by the guest");
+    assert!(connects(&lab.peer, GUEST_IP, 23, SOON), "by IPv4, of which the filter says nothing");
+}
+
+#[test]
+fn state_reject_tells_the_guest_and_not_the_others() {
+    let Some(lab) = Lab::with("state, reject", WITH_STATE) else {
+        return;
+    };
+    let filter = "<filter name='server' chain='root'>
+  <rule action='reject' direction='out' priority='500'>
+    <tcp dstportstart='80'/>
+  </rule>
+</filter>
+";
+    listen(&lab.peer, &[80, 81]);
+    let report = lab.apply(&[&guest("server"), filter]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let (to, host) = (address(PEER_IP, 80), address(HOST_IP, 80));
+    let refused = |to: SocketAddr| lab.guest.run(move || TcpStream::connect_timeout(&to, SOON)).unwrap_err().kind();
+    if report["interfaces"][0]["reject"] == "drop" {
+        crate::lab::skip("state, reject", "this kernel has no way to answer a rejected packet");
+        return;
+    }
+    assert_eq!(refused(to), ErrorKind::ConnectionRefused);
+    assert_eq!(refused(host), ErrorKind::ConnectionRefused);
+    assert!(connects(&lab.guest, PEER_IP, 81, SOON), "to another port");
 }
 
 #[test]
