@@ -22,6 +22,8 @@ mod problem;
 mod runner;
 mod session;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};

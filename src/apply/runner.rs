@@ -207,7 +207,7 @@ impl fmt::Display for Ran {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[test]
@@ -215,8 +215,11 @@ mod tests {
         let mut answer = vec![0; 20];
         answer[4..6].copy_from_slice(&numbers::NEW_GENERATION.to_ne_bytes());
         // Another attribute of 5 bytes, padded to 8, stands in front.
-        answer.extend([5, 0, 9, 0, 1, 0, 0, 0]);
-        answer.extend([8, 0, 1, 0, 0, 0, 1, 2]);
+        let attribute = |length: u16, kind: u16| [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+        answer.extend(attribute(5, 9));
+        answer.extend([1, 0, 0, 0]);
+        answer.extend(attribute(8, numbers::GENERATION_ID));
+        answer.extend(258_u32.to_be_bytes());
         assert_eq!(read_generation(&answer), Some(258));
         for length in 0..answer.len() {
             assert_eq!(read_generation(&answer[..length]), None, "{length} bytes");

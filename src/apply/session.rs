@@ -103,7 +103,9 @@ impl<'a> Session<'a> {
     pub(super) fn reconcile(&mut self, ahead: Option<Look>) -> Result<(), ApplyError> {
         let same = |a: &HostRecord, b: &HostRecord| (&a.boot, &a.kernel) == (&b.boot, &b.kernel);
         let known = self.host_on_disk.clone().filter(|known| same(known, &self.host));
+        let records = self.store.interfaces()?.len();
         let is_here = known.as_ref().is_some_and(|known| known.namespace == self.host.namespace);
+        let is_complete = is_here && known.as_ref().is_some_and(|known| known.interfaces == records);
         if let Some(known) = known.filter(|_| is_here) {
             self.host = known;
         } else if self.host_on_disk.as_ref().is_some_and(|known| known.boot == self.host.boot) {
@@ -111,7 +113,7 @@ impl<'a> Session<'a> {
         }
         let interrupted = self.store.transaction();
         let is_verified = self.generation.is_some() && self.generation == self.host.generation;
-        self.is_exact = is_here && interrupted.is_none() && is_verified;
+        self.is_exact = is_complete && interrupted.is_none() && is_verified;
         if self.is_exact {
             return Ok(());
         }
@@ -120,7 +122,7 @@ impl<'a> Session<'a> {
         if let Some(transaction) = interrupted {
             self.repair(&transaction)?;
         }
-        if !is_here {
+        if !is_complete {
             self.recover_all()?;
         }
         Ok(())
@@ -345,9 +347,14 @@ impl<'a> Session<'a> {
         for target in targets {
             let interface = target.interface().clone();
             let mut old = self.record(&interface);
-            if old.is_none() && !self.is_exact && !self.is_absent(&interface) {
+            let is_broken = old.is_none() && self.store.is_broken(&interface);
+            if is_broken {
+                self.need_look()?;
+            }
+            if is_broken || (old.is_none() && !self.is_exact && !self.is_absent(&interface)) {
                 if chains.is_none() {
-                    chains = Some(kernel::interface_chains(self.runner)?);
+                    chains =
+                        Some(if self.has_table() { kernel::interface_chains(self.runner)? } else { BTreeMap::new() });
                 }
                 let own = chains.as_mut().and_then(|chains| chains.remove(&interface)).unwrap_or_default();
                 old = Some(self.recovered(&interface, own));
@@ -583,6 +590,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn save_host(&mut self) -> Result<(), ApplyError> {
+        self.host.interfaces = self.store.interfaces()?.len();
         if self.host_on_disk.as_ref() != Some(&self.host) {
             self.store.put_host(&self.host)?;
             self.host_on_disk = Some(self.host.clone());

@@ -71,6 +71,8 @@ pub struct HostRecord {
     /// The kernel's generation of rules when the interfaces were last known to be as recorded, but for `unverified`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u32>,
+    /// How many interfaces have a record: if there are others, some were lost.
+    pub interfaces: usize,
     /// Interfaces that were not looked at since somebody else last changed any rules.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unverified: BTreeSet<InterfaceName>,
@@ -181,6 +183,11 @@ impl Store {
     /// What an interrupted transaction was about to put in force.
     pub fn new_record(&self, interface: &InterfaceName) -> Option<Record> {
         self.read_record(interface, "new")
+    }
+
+    /// Whether there is a record that cannot be read.
+    pub fn is_broken(&self, interface: &InterfaceName) -> bool {
+        self.file(interface, "json").exists() && self.record(interface).is_none()
     }
 
     fn read_record(&self, interface: &InterfaceName, suffix: &str) -> Option<Record> {
