@@ -359,14 +359,28 @@ fn joined_member(keys: &[Key], mut rows: Vec<Vec<Interval>>) -> Option<String> {
     Some(text)
 }
 
-/// Whether two of the rows, which are sorted, have a packet in common.
+/// Comparisons of rows after which a list counts as one that overlaps: written out it says the same, and a list
+/// of hosts and ports needs few.
+const COMPARISONS_MAX: usize = 10_000_000;
+
+/// Whether two of the rows have a packet in common, or may have.
 fn overlap(rows: &[Vec<Interval>]) -> bool {
-    rows.iter().enumerate().any(|(position, row)| {
-        let Some(first) = row.first() else { return false };
-        let behind = rows.iter().skip(position + 1);
-        let near = behind.take_while(|other| other.first().is_some_and(|other| other.low <= first.high));
-        let meets = |other: &Vec<Interval>| row.iter().zip(other).all(|(one, two)| one.intersection(*two).is_some());
-        near.into_iter().any(meets)
+    // Rows are near each other only where they are in the column that tells most of them apart.
+    let columns = rows.first().map_or(0, Vec::len);
+    let low = |row: &[Interval], column: usize| row.get(column).map_or(0, |interval| interval.low);
+    let high = |row: &[Interval], column: usize| row.get(column).map_or(0, |interval| interval.high);
+    let distinct = |column: &usize| rows.iter().map(|row| low(row, *column)).collect::<BTreeSet<_>>().len();
+    let best = (0..columns).max_by_key(distinct).unwrap_or_default();
+    let mut sorted: Vec<&[Interval]> = rows.iter().map(Vec::as_slice).collect();
+    sorted.sort_unstable_by_key(|row| low(row, best));
+    let mut left = COMPARISONS_MAX;
+    sorted.iter().enumerate().any(|(position, row)| {
+        let behind = sorted.iter().skip(position + 1);
+        let mut near = behind.take_while(|other| low(other, best) <= high(row, best));
+        near.any(|other| {
+            left = left.saturating_sub(1);
+            left == 0 || row.iter().zip(*other).all(|(one, two)| one.intersection(*two).is_some())
+        })
     })
 }
 
