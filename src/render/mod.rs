@@ -5,6 +5,7 @@
 
 pub mod nft;
 mod problem;
+pub mod xtables;
 
 use crate::model::Profile;
 use crate::plan::{BackendName, Feature, Features, InterfacePlan, Plan, PlanKind, Rendering, Scope};

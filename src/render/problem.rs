@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::{Attribute, Direction, FilterName, InterfaceName, Location, Protocol, Provenance, VariableAccess};
+use super::xtables::XtablesError;
 use crate::problem::Problem;
 use crate::ruleset::{LearningMethod, Rule};
 
@@ -146,6 +147,10 @@ pub enum RenderError {
         /// What is needed.
         needed: &'static str,
     },
+    /// What only ebtables and iptables cannot do.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Xtables(#[from] XtablesError),
     /// A test that no reader of XML makes.
     #[error("{interface}: {place}: {why}")]
     #[diagnostic(
@@ -185,6 +190,7 @@ impl RenderError {
             | RenderError::NotYet { .. }
             | RenderError::IpSet { .. }
             | RenderError::NoState { .. } => Remedy::Host,
+            RenderError::Xtables(error) => error.remedy(),
         }
     }
 
@@ -212,6 +218,7 @@ impl Problem for RenderError {
             | RenderError::EmptyRange { place, .. }
             | RenderError::NeedsProtocol { place, .. }
             | RenderError::Malformed { place, .. } => place.at.clone(),
+            RenderError::Xtables(error) => error.location(),
         }
     }
 }

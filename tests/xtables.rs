@@ -1,0 +1,17 @@
+//! The backend for ebtables, iptables and ip6tables: its text against the public test data and rule by rule, and what
+//! the tools and the shells make of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod lab;
+
+#[path = "xtables/conformance.rs"]
+mod conformance;
+#[path = "xtables/given.rs"]
+mod given;
+#[path = "xtables/host.rs"]
+mod host;
+#[path = "xtables/listings.rs"]
+mod listings;
+#[path = "xtables/rules.rs"]
+mod rules;
