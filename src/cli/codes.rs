@@ -13,6 +13,7 @@ const STAGES: &[&[(&str, &str)]] = &[
     RENDER,
     apply::EXPLANATIONS,
     super::front::EXPLANATIONS,
+    super::explain::EXPLANATIONS,
 ];
 
 const CLI: &[(&str, &str)] = &[

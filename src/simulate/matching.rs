@@ -181,14 +181,15 @@ impl<'a> Matcher<'a> {
         let expression = self.expressions.get(test)?;
         let mut wheels = expression.test.slots().into_iter().filter_map(Slot::wheel);
         let wheel = wheels.next()?;
-        if expression.negated || wheels.any(|other| other != wheel) || self.width(expression.attribute).is_none() {
+        if expression.negated || wheels.any(|other| other != wheel) || width(self.rule, expression.attribute).is_none()
+        {
             return None;
         }
         let mut index = Index { test, wheel, prefixes: HashMap::new(), cuts: BTreeSet::new(), ranges: Vec::new() };
         let mut at = vec![0; self.rule.wheels.len()];
         for position in 0..self.rule.wheels.get(wheel).map_or(0, Wheel::len) {
             *at.get_mut(wheel)? = position;
-            let (low, high) = self.bounds(expression, &at)?;
+            let (low, high) = bounds(self.rule, expression, &at)?;
             if low > high {
                 continue;
             }
@@ -339,48 +340,11 @@ impl<'a> Matcher<'a> {
                 }
             }
             (Test::Is(_) | Test::Masked { .. } | Test::Range { .. }, Reading::Number(found)) => {
-                self.bounds(expression, at).is_some_and(|(low, high)| (low..=high).contains(&found))
+                bounds(self.rule, expression, at).is_some_and(|(low, high)| (low..=high).contains(&found))
             }
             _ => return Truth::No,
         };
         Truth::from(plain != *negated)
-    }
-
-    /// Lowest and highest number that a test of a number takes in one combination.
-    fn bounds(&self, expression: &Expression, at: &[usize]) -> Option<(u128, u128)> {
-        let value = |slot: &Slot| slot.value(&self.rule.wheels, at).and_then(number_of);
-        match &expression.test {
-            Test::Is(slot) => {
-                let number = value(slot)?;
-                Some((number, number))
-            }
-            Test::Range { start, end } => Some((value(start)?, value(end)?)),
-            Test::Masked { value: slot, mask } => {
-                let number = value(slot)?;
-                let width = self.width(expression.attribute)?;
-                let all = u128::MAX.checked_shr(128 - width).unwrap_or_default();
-                let free = match mask.value(&self.rule.wheels, at)? {
-                    Value::Prefix(length) => all.checked_shr(u32::from(*length)).unwrap_or_default(),
-                    Value::MacMask(mask) => !bytes_to_number(&mask.octets()) & all,
-                    _ => return None,
-                };
-                Some((number & !free & all, number | free))
-            }
-            Test::TypeCode(_) | Test::InSet { .. } => None,
-        }
-    }
-
-    /// Bits of an attribute that is compared as a number; none if it is not.
-    fn width(&self, attribute: Attribute) -> Option<u32> {
-        let row = row(self.rule.protocol?, attribute)?;
-        match row.place {
-            _ if row.kind == Kind::TcpFlags => None,
-            Place::Link { width, .. } | Place::Network { width, .. } | Place::Transport { width, .. } => {
-                Some(u32::from(width))
-            }
-            Place::UpperProtocol => Some(8),
-            Place::TcpOptions | Place::Connection | Place::Comparison | Place::IpSet | Place::None => None,
-        }
     }
 
     /// Reads what an expression compares; none if the frame lacks it, or lacks what makes it believable.
@@ -440,6 +404,92 @@ impl<'a> Matcher<'a> {
             (Place::Network { offset, width }, _) => frame.network_bits(offset, width).map(Reading::Number),
         }
     }
+}
+
+/// Lowest and highest number that a test of a number takes in one combination.
+fn bounds(rule: &Rule, expression: &Expression, at: &[usize]) -> Option<(u128, u128)> {
+    let value = |slot: &Slot| slot.value(&rule.wheels, at).and_then(number_of);
+    match &expression.test {
+        Test::Is(slot) => {
+            let number = value(slot)?;
+            Some((number, number))
+        }
+        Test::Range { start, end } => Some((value(start)?, value(end)?)),
+        Test::Masked { value: slot, mask } => {
+            let number = value(slot)?;
+            let all = largest(width(rule, expression.attribute)?);
+            let free = match mask.value(&rule.wheels, at)? {
+                Value::Prefix(length) => all.checked_shr(u32::from(*length)).unwrap_or_default(),
+                Value::MacMask(mask) => !bytes_to_number(&mask.octets()) & all,
+                _ => return None,
+            };
+            Some((number & !free & all, number | free))
+        }
+        Test::TypeCode(_) | Test::InSet { .. } => None,
+    }
+}
+
+/// Bits of an attribute that is compared as a number; none if it is not.
+fn width(rule: &Rule, attribute: Attribute) -> Option<u32> {
+    let row = row(rule.protocol?, attribute)?;
+    match row.place {
+        _ if row.kind == Kind::TcpFlags => None,
+        Place::Link { width, .. } | Place::Network { width, .. } | Place::Transport { width, .. } => {
+            Some(u32::from(width))
+        }
+        Place::UpperProtocol => Some(8),
+        Place::TcpOptions | Place::Connection | Place::Comparison | Place::IpSet | Place::None => None,
+    }
+}
+
+/// The largest number of so many bits.
+fn largest(width: u32) -> u128 {
+    u128::MAX.checked_shr(128 - width).unwrap_or_default()
+}
+
+/// The numbers that a field can have where a test of a rule holds, over all its combinations: sorted, without overlap.
+/// None if the field is not compared as a number, or if its lists are tied to other tests.
+///
+/// `beside` are the tests of the rule as they read in the chain at hand.
+pub fn numbers(rule: &Rule, beside: &[Expression], expression: &Expression) -> Option<Vec<(u128, u128)>> {
+    let width = width(rule, expression.attribute)?;
+    let slots = expression.test.slots();
+    let mut wheels = slots.into_iter().filter_map(Slot::wheel);
+    let wheel = wheels.next();
+    if wheels.any(|other| Some(other) != wheel) {
+        return None;
+    }
+    let others = beside.iter().filter(|other| other.attribute != expression.attribute);
+    let mut tied = others.flat_map(|other| other.test.slots()).filter_map(Slot::wheel);
+    if wheel.is_some_and(|wheel| tied.any(|other| other == wheel)) {
+        return None;
+    }
+    let mut at = vec![0; rule.wheels.len()];
+    let mut found = Vec::new();
+    for position in 0..wheel.and_then(|wheel| rule.wheels.get(wheel)).map_or(1, Wheel::len) {
+        if let Some(place) = wheel.and_then(|wheel| at.get_mut(wheel)) {
+            *place = position;
+        }
+        let (low, high) = bounds(rule, expression, &at)?;
+        match (low <= high, expression.negated) {
+            (true, false) => found.push((low, high)),
+            (false, false) => {}
+            (false, true) => found.push((0, largest(width))),
+            (true, true) => {
+                found.extend(low.checked_sub(1).map(|below| (0, below)));
+                found.extend((high < largest(width)).then_some((high + 1, largest(width))));
+            }
+        }
+    }
+    found.sort_unstable();
+    let mut merged: Vec<(u128, u128)> = Vec::new();
+    for (low, high) in found {
+        match merged.last_mut() {
+            Some((_, last)) if low <= last.saturating_add(1) => *last = high.max(*last),
+            _ => merged.push((low, high)),
+        }
+    }
+    Some(merged)
 }
 
 /// The row of an attribute. A spanning-tree rule that is mirrored asks for the destination, which its protocol has

@@ -22,5 +22,5 @@ mod sets;
 pub mod text;
 
 pub use evaluate::{Decision, Judgement, Origin, Scope, Simulator, Stage, Visit};
-pub use matching::{Match, Miss};
+pub use matching::{Match, Miss, numbers};
 pub use sets::{Element, InvalidElement, Sets};
