@@ -9,28 +9,30 @@ use clap::{Args, ValueEnum};
 use super::Status;
 use crate::model::Profile;
 
+/// Heading of these options; each names it, since a heading of the whole would hold for what follows them too.
+const COMMON: &str = "Common options";
+
 /// The options that all programs have.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Common options")]
 pub struct Common {
     /// Print no warnings
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = COMMON)]
     pub quiet: bool,
     /// Tell more on standard error
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = COMMON)]
     pub verbose: bool,
     /// Write the result to FILE, whole or not at all
     ///
     /// `-` is standard output, the default.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = COMMON)]
     pub output: Option<PathBuf>,
     /// How errors are printed
     ///
     /// `json` prints one object a line: code, message, help, file, line, column, status.
-    #[arg(long, value_name = "FORMAT", default_value = "human", hide_possible_values = false)]
+    #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = COMMON)]
     pub error_format: ErrorFormat,
     /// When to use colour
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = COMMON)]
     pub color: Color,
 }
 
