@@ -9,6 +9,7 @@ use clap::{Command, CommandFactory};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
+use nwf::model::{Layer, Protocol, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,9 @@ const PROGRAMS: &[Program] = &[
     program(nwf::cli::Parse::command, &[0, 1, 2, 3], &["cli", "document", "parse", "xml"]),
     program(nwf::cli::Resolve::command, &[0, 1, 2, 3, 4], &["cli", "document", "resolve", "xml"]),
     program(nwf::cli::Render::command, &[0, 1, 2, 3, 4, 8], &["cli", "document", "render"]),
+    program(nwf::cli::Apply::command, &[0, 1, 2, 3, 5, 8], &["apply", "cli", "document"]),
+    program(nwf::cli::Explain::command, &[0, 1, 2, 3, 4, 5], &["cli", "document", "explain"]),
+    program(nwf::cli::front_command, &[0, 2, 8], &["front"]),
 ];
 
 /// All kinds of documents, and the page in docs/documents that describes each.
@@ -34,6 +38,7 @@ const DOCUMENTS: &[(&str, &str, fn() -> schemars::Schema)] = &[
     ("plan/1", "a ruleset rendered for one backend", || schemars::schema_for!(nwf::plan::Plan)),
     ("features/1", "what a host's kernel and programs can do", || schemars::schema_for!(nwf::plan::Features)),
     ("leases/1", "the known addresses of interfaces", || schemars::schema_for!(nwf::leases::Leases)),
+    ("report/1", "what a program changed, or would change", || schemars::schema_for!(nwf::report::Report)),
 ];
 
 /// Exit statuses (design.md §3), the same in every program.
@@ -43,7 +48,7 @@ const STATUSES: &[(u8, &str)] = &[
     (2, "Wrong usage."),
     (3, "Wrong input, also a filter that no host could render."),
     (4, "A variable has no value; the message lists each with the filter that wants it."),
-    (5, "With --check: something would change."),
+    (5, "With --check: something would change; with --lint: something was found."),
     (6, "The time ran out."),
     (7, "The interface is gone."),
     (8, "Not permitted, or the kernel or a program lacks what is needed; the message says which, and the remedy."),
@@ -53,7 +58,7 @@ const STATUSES: &[(u8, &str)] = &[
 const ENVIRONMENT: &[(&str, &[&str], &str)] = &[
     (
         "NWF_FILTER_PATH",
-        &["nwf-resolve"],
+        &["nwf-resolve", "nwf-explain"],
         "Folders in which the filter NAME is looked up as NAME.xml, with colons between them; by default \
          /etc/nwf/filters:/usr/share/nwf/filters.",
     ),
@@ -68,8 +73,8 @@ const ENVIRONMENT: &[(&str, &[&str], &str)] = &[
 
 /// Paths that the programs use.
 const PATHS: &[(&str, &[&str], &str)] = &[
-    ("/etc/nwf/filters", &["nwf-resolve"], "Filters of this host; found before those that ship."),
-    ("/usr/share/nwf/filters", &["nwf-resolve"], "The filters that ship with nwf."),
+    ("/etc/nwf/filters", &["nwf-resolve", "nwf-explain"], "Filters of this host; found before those that ship."),
+    ("/usr/share/nwf/filters", &["nwf-resolve", "nwf-explain"], "The filters that ship with nwf."),
     ("/run/nwf", &["nwf-apply"], "What is in force: the state, and its lock."),
 ];
 
@@ -110,6 +115,7 @@ fn generated_files_are_fresh() {
     completions(&mut expected);
     schemas(&mut expected);
     expected.insert(PathBuf::from("docs/errors.md"), error_list());
+    expected.insert(PathBuf::from("docs/fields.md"), field_tables());
 
     let old: BTreeSet<PathBuf> =
         ["man", "completions", "schemas"].into_iter().flat_map(|folder| files(folder, "")).collect();
@@ -141,12 +147,55 @@ fn every_program_is_listed() {
 }
 
 #[test]
-fn every_document_has_a_page() {
-    for (kind, _, _) in DOCUMENTS {
-        let page = format!("docs/documents/{}.md", kind.trim_end_matches("/1"));
-        assert!(read(&page).starts_with(&format!("# `{kind}`")), "{page}");
+fn every_document_has_a_page_that_names_all_its_members() {
+    for (kind, _, schema) in DOCUMENTS {
+        let mut text = read(page_of(kind));
+        assert!(text.starts_with(&format!("# `{kind}`")), "{kind}");
+        // What is described on another page is linked, not told again.
+        let mut unread: Vec<&str> =
+            DOCUMENTS.iter().map(|(other, _, _)| *other).filter(|other| other != kind).collect();
+        while let Some(place) = unread.iter().position(|other| {
+            let name = page_of(other);
+            text.contains(&format!("({}", name.file_name().unwrap().to_str().unwrap()))
+        }) {
+            text += &read(page_of(unread.remove(place)));
+        }
+        let mut words = BTreeSet::new();
+        words_of(schema().as_value(), &mut words);
+        let untold: Vec<&String> = words.iter().filter(|word| !text.contains(&format!("`{word}`"))).collect();
+        assert!(untold.is_empty(), "the page of {kind} does not tell of {untold:?}");
     }
     assert_eq!(DOCUMENTS.len(), files("docs/documents", ".md").len());
+}
+
+fn page_of(kind: &str) -> PathBuf {
+    format!("docs/documents/{}.md", kind.trim_end_matches("/1")).into()
+}
+
+/// All names of members, and all words that stand for themselves, in a schema.
+fn words_of(schema: &serde_json::Value, words: &mut BTreeSet<String>) {
+    match schema {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| words_of(item, words)),
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                match (name.as_str(), value) {
+                    ("properties", serde_json::Value::Object(properties)) => {
+                        words.extend(properties.keys().cloned());
+                        properties.values().for_each(|property| words_of(property, words));
+                    }
+                    ("const", serde_json::Value::String(word)) => {
+                        words.insert(word.clone());
+                    }
+                    ("enum", serde_json::Value::Array(list)) => {
+                        words.extend(list.iter().filter_map(|word| word.as_str().map(str::to_owned)));
+                    }
+                    ("default" | "description", _) => {}
+                    _ => words_of(value, words),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 #[test]
@@ -397,6 +446,55 @@ fn error_list() -> String {
             stage.clone_into(&mut last);
         }
         let _ = write!(text, "\n### `{code}`\n\n{}\n", markdown(&explanation(&code).unwrap_or_default()));
+    }
+    text
+}
+
+fn field_tables() -> String {
+    let mut text = String::from(
+        "# Protocols and their attributes\n\n\
+         Made from the code by `make generate`. The child of a `<rule>` names a protocol; these are the attributes that it\n\
+         takes. In documents, the attributes of a rule stand in the order of these tables. `$`: a variable may stand for\n\
+         the value. Each element also takes `match='no'`, which inverts its tests.\n",
+    );
+    let tables = Protocol::ALL.iter().map(|protocol| (protocol.layer(), field_table(*protocol), *protocol));
+    let mut groups: Vec<(Layer, String, Vec<Protocol>)> = Vec::new();
+    for (layer, table, protocol) in tables {
+        match groups.iter_mut().find(|(other, same, _)| *other == layer && *same == table) {
+            Some((_, _, protocols)) => protocols.push(protocol),
+            None => groups.push((layer, table, vec![protocol])),
+        }
+    }
+    let mut last = None;
+    for (layer, table, protocols) in groups {
+        if last != Some(layer) {
+            text += match layer {
+                Layer::Ethernet => "\n## Ethernet layer\n\nRules live in chains, and know nothing of connections.\n",
+                Layer::Ipv4 => "\n## IPv4\n\nRules form one list, and know connections.\n",
+                Layer::Ipv6 => "\n## IPv6\n\nRules form one list, and know connections.\n",
+            };
+            last = Some(layer);
+        }
+        let names: Vec<String> = protocols.iter().map(|protocol| format!("`{protocol}`")).collect();
+        let _ = write!(text, "\n### {}\n\n{table}", names.join(", "));
+    }
+    text
+}
+
+fn field_table(protocol: Protocol) -> String {
+    let mut text = String::from("| attribute | value | `$` | in a test |\n|---|---|---|---|\n");
+    for row in protocol.rows() {
+        let role = match row.role {
+            Role::Leader => "stands for itself".to_owned(),
+            Role::MaskOf(leader) => format!("mask of `{leader}`"),
+            Role::EndOf(leader) => format!("end of the range from `{leader}`"),
+            Role::CodeOf(leader) => format!("code of the `{leader}`"),
+            Role::OptionOf(leader) => format!("how `{leader}` is looked up"),
+            Role::Remark => "none, a remark".to_owned(),
+        };
+        let ours = if row.ours { "; unknown to libvirt" } else { "" };
+        let variable = if row.allows_variable() { "$" } else { "" };
+        let _ = writeln!(text, "| `{}` | {} | {variable} | {role}{ours} |", row.attribute, row.kind.expected());
     }
     text
 }
