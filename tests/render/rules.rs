@@ -55,9 +55,9 @@ fn nft_47_ports_are_not_read_in_later_fragments() {
         out("ip protocol='udp' srcportstart='67' dstportstart='1000' dstportend='2000'"),
         [format!("ether type ip {G4} ip protocol 17 th sport 67 th dport 1000-2000 drop")]
     );
-    assert_eq!(out("ipv6 protocol='udp' dstportstart='547'"), ["ether type ip6 meta l4proto 17 th dport 547 drop"]);
+    assert_eq!(out("ipv6 protocol='udp' dstportstart='547'"), ["ether type ip6 @th,0,24 0x000000-0xffffff meta l4proto 17 th dport 547 drop"]);
     assert_eq!(ip("udp dstportstart='53'"), [format!("ether type ip meta l4proto 17 {G4} udp dport 53 drop")]);
-    assert_eq!(ip("udp-ipv6 dstportstart='53'"), ["ether type ip6 meta l4proto 17 udp dport 53 drop"]);
+    assert_eq!(ip("udp-ipv6 dstportstart='53'"), ["ether type ip6 meta l4proto 17 @th,0,24 0x000000-0xffffff udp dport 53 drop"]);
     assert_eq!(ip("icmp type='8'"), [format!("ether type ip meta l4proto 1 {G4} icmp type 8 drop")]);
 }
 
@@ -70,7 +70,7 @@ fn nft_44_protocols_of_ipv6_lie_behind_its_extensions() {
 #[test]
 fn d22_nft_45_types_and_codes_of_icmpv6() {
     let icmp = |attributes: &str| out(&format!("ipv6 protocol='icmpv6' {attributes}"));
-    let front = "ether type ip6 meta l4proto 58";
+    let front = "ether type ip6 meta l4proto 58 @th,0,24 0x000000-0xffffff";
     assert_eq!(icmp("type='133' typeend='137'"), [format!("{front} icmpv6 type 133-137 drop")]);
     assert_eq!(icmp("type='1' code='4'"), [format!("{front} icmpv6 type 1 icmpv6 code 4 drop")]);
     assert_eq!(icmp("codeend='3'"), [format!("{front} icmpv6 code 0-3 drop")]);
@@ -260,7 +260,7 @@ fn d26_tcp_options() {
     assert_eq!(ip("tcp match='no' option='5'"), [format!("{front} tcp option 5 missing drop")]);
     // An option is missing in later fragments, too; they have no header.
     let six = ip("tcp-ipv6 match='no' option='5'");
-    assert_eq!(six, ["ether type ip6 meta l4proto 6 tcp doff >= 0 tcp option 5 missing drop"]);
+    assert_eq!(six, ["ether type ip6 meta l4proto 6 @th,0,24 0x000000-0xffffff tcp option 5 missing drop"]);
 }
 
 #[test]

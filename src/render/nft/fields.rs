@@ -15,8 +15,10 @@ pub enum Guard {
     L4Proto(u8),
     /// Not a later fragment, which has no transport header (NFT-47).
     FirstFragment,
-    /// There is a TCP header, which a later fragment of IPv6 has not.
-    TcpHeader,
+    /// The same of IPv6, which has no field for it: three bytes behind the headers can be read, whatever they are.
+    /// A test of one, two or four bytes is done on later fragments too, at a place that the sender chooses; one
+    /// of three bytes is not (NFT-47).
+    TransportHeader,
     /// ARP for hardware of type Ethernet (NFT-43).
     ArpHardware,
     /// ARP with protocol addresses of type IPv4.
@@ -41,7 +43,7 @@ impl std::fmt::Display for Guard {
             Guard::EtherType(name) => return write!(f, "ether type {name}"),
             Guard::L4Proto(number) => return write!(f, "meta l4proto {number}"),
             Guard::FirstFragment => "ip frag-off & 0x1fff == 0",
-            Guard::TcpHeader => "tcp doff >= 0",
+            Guard::TransportHeader => "@th,0,24 0x000000-0xffffff",
             Guard::ArpHardware => "arp htype 1",
             Guard::ArpProtocol => "arp ptype ip",
             Guard::ArpHardwareLength => "arp hlen 6",
@@ -274,10 +276,6 @@ impl<'a> Reader<'_, 'a> {
             }
             (Attribute::Option, Test::Is(slot)) => {
                 self.transport_guard(guards);
-                // An option that is not there is found in a later fragment, too.
-                if negated && self.protocol.layer() == Layer::Ipv6 {
-                    guards.insert(Guard::TcpHeader);
-                }
                 Ok(item(What::TcpOption(slot)))
             }
             (Attribute::Type | Attribute::Code, Test::TypeCode(ranges)) => self.type_code(expression, ranges, guards),
@@ -421,11 +419,10 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// NFT-102: an IPv4 packet that is looked into behind its IP header is not a later fragment.
+    /// NFT-102: a packet that is looked into behind its IP header is not a later fragment.
     fn transport_guard(&self, guards: &mut BTreeSet<Guard>) {
-        if self.protocol == Protocol::Ip || self.protocol.layer() == Layer::Ipv4 {
-            guards.insert(Guard::FirstFragment);
-        }
+        let four = self.protocol == Protocol::Ip || self.protocol.layer() == Layer::Ipv4;
+        guards.insert(if four { Guard::FirstFragment } else { Guard::TransportHeader });
     }
 
     /// Whether the test of the protocol number is what the ICMP test beside it asks for anyway.
