@@ -46,6 +46,7 @@ impl From<plan::Scope> for Scope {
 /// stand in front.
 #[derive(Debug, Parser)]
 #[command(name = "nwf-explain", version, after_help = EXAMPLES, after_long_help = long_help())]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 #[command(group = ArgGroup::new("what").args(["packet", "pcap", "matrix", "tree", "dot", "svg", "lint"]))]
 pub struct Explain {
     #[command(flatten)]
@@ -109,7 +110,7 @@ const EXAMPLES: &str = "\
 Examples:
   nwf-resolve -i vnet0 --mac 52:54:00:11:22:33 --filter clean-traffic --param IP=10.0.0.5 </dev/null |
     nwf-explain --packet 'out ip saddr 10.0.0.6 tcp dport 80'
-  nwf-parse /usr/share/nwf/filters/clean-traffic.xml | nwf-explain --tree
+  nwf-parse /usr/share/nwf/filters | nwf-explain --tree
 
 Exit status: 0 done, whatever the verdict, 2 wrong usage, 3 wrong input, 4 a variable has no value, 5 --lint found
 something.";
@@ -119,7 +120,7 @@ fn long_help() -> String {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -194,7 +195,7 @@ enum ExplainError {
     #[error("the interface `{interface}` stands in `{first}` and in `{second}`")]
     #[diagnostic(code(nwf::explain::twice), help("leave one of them out"))]
     Twice { interface: InterfaceName, first: String, second: String },
-    #[error("{interface}: `${access}` has no value, so there are no rules")]
+    #[error("{interface}: `{access}` has no value, so there are no rules")]
     #[diagnostic(
         code(nwf::explain::missing),
         help("give it with `nwf-resolve --param NAME=VALUE`, or as a parameter of the binding")

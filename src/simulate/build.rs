@@ -244,7 +244,7 @@ impl Builder<'_> {
         packet.push(byte(self.or(header, "tos", self.or(header, "dscp", 0) << 2)));
         packet.extend(word(self.or(header, "length", length)));
         packet.extend(word(self.or(header, "id", 1)));
-        packet.extend(word(u64::from(more) << 13 | offset / 8));
+        packet.extend(word((u64::from(more) << 13) | (offset / 8)));
         packet.extend([byte(self.or(header, "ttl", 64)), byte(self.or(header, "protocol", protocol)), 0, 0]);
         packet.extend(addresses);
         packet.extend(options);
@@ -302,12 +302,11 @@ impl Builder<'_> {
     fn transport(&self, addresses: &[u8], six: bool) -> (u64, Vec<u8>) {
         let written = TRANSPORT.into_iter().find(|header| self.has(header));
         let asked = self.number("ip", "protocol").or(self.number("ip6", "nexthdr"));
-        let header = written.or_else(|| match asked {
-            None => Some("udp"),
+        let header = written.or(match asked {
             Some(1) => Some("icmp"),
             Some(2) => Some("igmp"),
             Some(6) => Some("tcp"),
-            Some(17) => Some("udp"),
+            None | Some(17) => Some("udp"),
             Some(33) => Some("dccp"),
             Some(50) => Some("esp"),
             Some(51) => Some("ah"),

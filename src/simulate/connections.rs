@@ -135,7 +135,7 @@ impl Connections {
         if let Some(connection) = self.0.get(&tuple).copied() {
             return self.known(tuple, connection, ConnectionDirection::Original, segment);
         }
-        let inverse = tuple.inverse()?;
+        let inverse = tuple.inverse();
         if let Some(connection) = self.0.get(&inverse).copied() {
             return self.known(inverse, connection, ConnectionDirection::Reply, segment);
         }
@@ -160,7 +160,7 @@ impl Connections {
         match segment {
             Some(Segment::Syn) if connection.closed => {
                 self.0.remove(&tuple);
-                return Some(Tracked::new(if original { tuple } else { tuple.inverse()? }));
+                return Some(Tracked::new(if original { tuple } else { tuple.inverse() }));
             }
             Some(Segment::SynAck) if original => return None,
             Some(Segment::Fin | Segment::Ack) if original && waiting => return None,
@@ -189,7 +189,7 @@ impl Connections {
         let (connection, direction) = if self.0.contains_key(&quoted) {
             (quoted, ConnectionDirection::Reply)
         } else {
-            (inverse.filter(|inverse| self.0.contains_key(inverse))?, ConnectionDirection::Original)
+            (Some(inverse).filter(|inverse| self.0.contains_key(inverse))?, ConnectionDirection::Original)
         };
         Some(Tracked { state: ConnectionState::Related, direction: Some(direction), connection: Some(connection) })
     }
@@ -202,8 +202,8 @@ impl Tracked {
 }
 
 impl Tuple {
-    /// That of the answers; none for ICMP messages that have no answer.
-    fn inverse(&self) -> Option<Tuple> {
+    /// That of the answers; an ICMP message without one keeps its type.
+    fn inverse(&self) -> Tuple {
         let Tuple { source, destination, protocol, source_port, destination_port } = *self;
         let icmp = matches!((protocol, source.is_ipv6()), (number::ICMP, false) | (number::ICMPV6, true));
         let (source_port, destination_port) = if icmp {
@@ -212,7 +212,7 @@ impl Tuple {
         } else {
             (destination_port, source_port)
         };
-        Some(Tuple { source: destination, destination: source, protocol, source_port, destination_port })
+        Tuple { source: destination, destination: source, protocol, source_port, destination_port }
     }
 
     /// Whether an ICMP message asks for an answer.

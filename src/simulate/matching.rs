@@ -477,7 +477,7 @@ pub fn numbers(rule: &Rule, beside: &[Expression], expression: &Expression) -> O
             (false, true) => found.push((0, largest(width))),
             (true, true) => {
                 found.extend(low.checked_sub(1).map(|below| (0, below)));
-                found.extend((high < largest(width)).then_some((high + 1, largest(width))));
+                found.extend((high < largest(width)).then(|| (high + 1, largest(width))));
             }
         }
     }

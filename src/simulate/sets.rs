@@ -69,11 +69,10 @@ fn holds(part: Part, flag: IpSetDirection, frame: &Frame<'_>) -> bool {
             network.contains(&if flag == IpSetDirection::Src { source } else { destination })
         }),
         Part::Port(protocol, low, high) => {
-            let upper = frame.upper().map(|upper| upper.protocol);
+            let carried = frame.upper().map(|upper| upper.protocol);
             let fits = match protocol {
-                Some(protocol) => upper == Some(protocol),
-                None => upper
-                    .is_some_and(|upper| matches!(upper, number::TCP | number::UDP | number::SCTP | number::UDPLITE)),
+                Some(wanted) => carried == Some(wanted),
+                None => matches!(carried, Some(number::TCP | number::UDP | number::SCTP | number::UDPLITE)),
             };
             let offset = if flag == IpSetDirection::Src { 0 } else { 16 };
             let port = frame.transport_bits(offset, 16);

@@ -308,11 +308,11 @@ impl Packet {
         }
         let mut header: Option<(&'static str, Fields)> = None;
         while let [word, behind @ ..] = rest {
-            // A word that is both begins a value's name in the header at hand: `saddr ip` of ARP was taken before.
+            // A field of the header at hand goes before a header of that name.
             if let Some((_, fields)) = header
                 && let Some((name, takes, used)) = field(fields, rest)
             {
-                let (value, behind) = packet.value(name, takes, *word, rest.get(used..).unwrap_or_default())?;
+                let (value, behind) = Packet::value(name, takes, *word, rest.get(used..).unwrap_or_default())?;
                 packet.put(header.map_or("", |(name, _)| name), name, value, *word)?;
                 rest = behind;
                 continue;
@@ -323,7 +323,7 @@ impl Packet {
             packet.begin(name, *word)?;
             rest = behind;
             if let [("", takes)] = fields {
-                let (value, behind) = packet.value(name, *takes, *word, rest)?;
+                let (value, behind) = Packet::value(name, *takes, *word, rest)?;
                 packet.put(name, "", value, *word)?;
                 rest = behind;
                 header = None;
@@ -344,7 +344,8 @@ impl Packet {
         let mut text = String::new();
         for (header, fields) in HEADERS {
             let names: Vec<&str> = fields.iter().map(|(name, _)| *name).filter(|name| !name.is_empty()).collect();
-            text.push_str(&format!("{header}: {}\n", names.join(", ")));
+            let names = if names.is_empty() { "a value".to_owned() } else { names.join(", ") };
+            text.extend([header, ": ", names.as_str(), "\n"]);
         }
         text
     }
@@ -387,7 +388,6 @@ impl Packet {
 
     /// Reads the value of a field from the words behind it.
     fn value<'w, 't>(
-        &self,
         name: &str,
         takes: Takes,
         word: Word<'_>,

@@ -155,8 +155,8 @@ impl Drawing {
                     Entry::Reference(reference) => {
                         let to = known.get(&reference.filter).copied();
                         referred.extend(to);
-                        let missing = if to.is_none() { "  (not in the document)" } else { "" };
-                        drawing.line(own, format!("filter {}{missing}", reference.filter), to);
+                        let text = drawing.reference(&reference.filter, to);
+                        drawing.line(own, text, to);
                     }
                 }
             }
@@ -171,8 +171,8 @@ impl Drawing {
             }
             let to = known.get(&binding.filter).copied();
             referred.extend(to);
-            let missing = if to.is_none() { "  (not in the document)" } else { "" };
-            drawing.line(top, format!("filter {}{missing}", binding.filter), to);
+            let text = drawing.reference(&binding.filter, to);
+            drawing.line(top, text, to);
         }
         let unreferred = known.values().copied().filter(|shape| !referred.contains(shape));
         drawing.tops.extend(unreferred);
@@ -181,6 +181,14 @@ impl Drawing {
         let lost = (0..drawing.boxes.len()).find(|shape| !seen.contains(shape));
         drawing.tops.extend(lost);
         drawing
+    }
+
+    /// A reference to a filter: its title, where it is known.
+    fn reference(&self, name: &FilterName, to: Option<usize>) -> String {
+        match to.and_then(|to| self.boxes.get(to)) {
+            Some(shape) => format!("filter {}", shape.title),
+            None => format!("filter {name}  (not in the document)"),
+        }
     }
 
     fn reached(&self) -> BTreeSet<usize> {

@@ -83,7 +83,7 @@ impl Lines {
                     let mut text = format!("{sign}  {}", words::rule(rule, *orientation));
                     let because = words::because(rule, outcome, judgement.tracked.as_ref());
                     if !because.is_empty() {
-                        text.push_str(&format!(": {because}"));
+                        text.extend([": ", because.as_str()]);
                     }
                     self.put(depth, &format!("{text}  [{}]", words::place(&rule.provenance)));
                 }
@@ -206,7 +206,7 @@ pub fn report<'a>(interface: &'a InterfaceName, packets: &'a [Judged<'_>]) -> Re
             packet: text,
             direction: words::direction(*side),
             summary: words::frame(frame),
-            frame: frame.iter().map(|byte| format!("{byte:02x}")).collect(),
+            frame: words::hexadecimal(frame),
             state: judgement.tracked.map(|tracked| tracked.state.name()),
             verdict: words::verdict(judgement.verdict),
             by,

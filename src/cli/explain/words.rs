@@ -41,7 +41,7 @@ pub fn place(provenance: &Provenance) -> String {
     }
 }
 
-/// A rule as it reads in a chain: `drop arp arpsrcipaddr!=10.0.0.5`.
+/// A rule as it reads in a chain: `drop arp arpsrcipaddr!=10.0.0.5`; mirrored, with source and destination exchanged.
 pub fn rule(rule: &Rule, orientation: Orientation) -> String {
     let placement = Placement { side: Side::FromGuest, orientation, state: None };
     let mut text = verdict(rule.verdict).to_owned();
@@ -58,6 +58,9 @@ pub fn rule(rule: &Rule, orientation: Orientation) -> String {
         }
         StateMatch::Off => text.push_str(" statematch=false"),
         StateMatch::Automatic => {}
+    }
+    if orientation == Orientation::Mirrored && !rule.expressions.is_empty() {
+        text.push_str(" (mirrored)");
     }
     text
 }
@@ -146,8 +149,9 @@ fn print_number(kind: Kind, number: u128) -> String {
     let small = u32::try_from(number);
     match (kind, small) {
         (Kind::Mac, _) => {
-            let [.., a, b, c, d, e, f] = number.to_be_bytes();
-            crate::model::MacAddr::new([a, b, c, d, e, f]).to_string()
+            let bytes = number.to_be_bytes();
+            let octets = bytes.last_chunk::<6>().copied().unwrap_or_default();
+            crate::model::MacAddr::new(octets).to_string()
         }
         (Kind::Ipv4, Ok(address)) => std::net::Ipv4Addr::from(address).to_string(),
         (Kind::Ipv6, _) => format_ipv6(number.into()),
@@ -172,7 +176,10 @@ pub fn frame(bytes: &[u8]) -> String {
         return format!("{} bytes, no whole Ethernet header", bytes.len());
     };
     let mut text = format!("{source} > {destination}");
-    let mut add = |part: String| text.push_str(&format!(", {part}"));
+    let mut add = |part: String| {
+        text.push_str(", ");
+        text.push_str(&part);
+    };
     let bits = |offset, width| frame.network_bits(offset, width).unwrap_or_default();
     let ipv4 = |offset| print_number(Kind::Ipv4, bits(offset, 32));
     match kind {
@@ -249,4 +256,12 @@ pub fn layer(layer: Layer) -> &'static str {
         Layer::Ipv4 => "IPv4",
         Layer::Ipv6 => "IPv6",
     }
+}
+
+/// Bytes as pairs of digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
