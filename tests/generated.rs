@@ -58,7 +58,7 @@ const STATUSES: &[(u8, &str)] = &[
 const ENVIRONMENT: &[(&str, &[&str], &str)] = &[
     (
         "NWF_FILTER_PATH",
-        &["nwf-resolve", "nwf-explain"],
+        &["nwf-resolve"],
         "Folders in which the filter NAME is looked up as NAME.xml, with colons between them; by default \
          /etc/nwf/filters:/usr/share/nwf/filters.",
     ),
@@ -73,8 +73,8 @@ const ENVIRONMENT: &[(&str, &[&str], &str)] = &[
 
 /// Paths that the programs use.
 const PATHS: &[(&str, &[&str], &str)] = &[
-    ("/etc/nwf/filters", &["nwf-resolve", "nwf-explain"], "Filters of this host; found before those that ship."),
-    ("/usr/share/nwf/filters", &["nwf-resolve", "nwf-explain"], "The filters that ship with nwf."),
+    ("/etc/nwf/filters", &["nwf-resolve"], "Filters of this host; found before those that ship."),
+    ("/usr/share/nwf/filters", &["nwf-resolve"], "The filters that ship with nwf."),
     ("/run/nwf", &["nwf-apply"], "What is in force: the state, and its lock."),
 ];
 
@@ -206,6 +206,69 @@ fn every_error_is_explained() {
     assert!(unknown.is_empty(), "`nwf-parse --explain` does not know: {}", unknown.join(", "));
     let left: Vec<_> = explained.difference(&used).collect();
     assert!(left.is_empty(), "no error has these codes: {left:?}");
+}
+
+/// The schema of a kind says yes to a document.
+fn follows_schema(kind: &str, document: &str) {
+    let (_, _, schema) = DOCUMENTS.iter().find(|(known, _, _)| *known == kind).unwrap();
+    let schema = jsonschema::validator_for(schema().as_value()).unwrap();
+    let document: serde_json::Value =
+        serde_json::from_str(document).unwrap_or_else(|error| panic!("{error}: {document}"));
+    let faults: Vec<String> =
+        schema.iter_errors(&document).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+    assert!(faults.is_empty(), "{kind}: {}", faults.join("\n"));
+}
+
+fn run(program: &str, arguments: &[&str], input: &str) -> String {
+    let mut command = assert_cmd::Command::cargo_bin(program).unwrap();
+    command.env("NWF_FILTER_PATH", root().join("filters")).args(arguments).write_stdin(input);
+    String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+}
+
+#[test]
+fn what_the_programs_write_follows_the_schemas() {
+    let filters = run("nwf-parse", &[root().join("filters").to_str().unwrap()], "");
+    follows_schema("filters/1", &filters);
+    for case in std::fs::read_dir(root().join("tests/cases/filters")).unwrap() {
+        let binding = case.unwrap().path().join("binding.xml");
+        let own = binding.with_file_name("filters");
+        let Ok(xml) = std::fs::read_to_string(&binding) else { continue };
+        let document = run("nwf-parse", &[], &xml);
+        follows_schema("filters/1", &document);
+        let arguments = if own.is_dir() { vec!["--filters", own.to_str().unwrap()] } else { Vec::new() };
+        let ruleset = run("nwf-resolve", &arguments, &document);
+        follows_schema("ruleset/1", &ruleset);
+        follows_schema("plan/1", &run("nwf-render", &[], &ruleset));
+    }
+}
+
+#[test]
+fn examples_in_the_pages_follow_the_schemas() {
+    for (kind, _, _) in DOCUMENTS {
+        let page = read(page_of(kind));
+        for example in page.split("```json\n").skip(1) {
+            follows_schema(kind, example.split("```").next().unwrap());
+        }
+    }
+}
+
+#[test]
+fn schemas_refuse_unknown_members() {
+    for (kind, _, schema) in DOCUMENTS {
+        let schema = jsonschema::validator_for(schema().as_value()).unwrap();
+        let mut document =
+            serde_json::json!({ "nwf": kind, "interfaces": [], "changed": false, "backend": "nft", "has": [] });
+        let members = document.as_object_mut().unwrap();
+        members.retain(|name, _| schema_has(kind, name));
+        assert!(schema.is_valid(&document), "{kind}");
+        document["surprise"] = true.into();
+        assert!(!schema.is_valid(&document), "{kind}");
+    }
+}
+
+fn schema_has(kind: &str, member: &str) -> bool {
+    let (_, _, schema) = DOCUMENTS.iter().find(|(known, _, _)| *known == kind).unwrap();
+    schema().as_value()["properties"].get(member).is_some()
 }
 
 // What the code says.
