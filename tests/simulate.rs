@@ -854,3 +854,16 @@ fn all_fields() -> InterfaceRules {
         .collect();
     rules(&[format!("<filter name='top' chain='root'>{written}</filter>"), binding("vnet0", GUEST_MAC, "top", &[])])
 }
+
+#[test]
+fn a_reset_ends_a_connection_that_was_never_acknowledged() {
+    let filter = "<filter name='top' chain='root'>
+        <rule action='drop' direction='inout' priority='1'><tcp state='ESTABLISHED'/></rule></filter>";
+    let packets = [
+        "in tcp dport 22",
+        "in tcp dport 22 flags rst",
+        "in tcp dport 22",
+        "out tcp sport 22 dport 40000 flags syn,ack",
+    ];
+    assert_eq!(nwf(filter, &packets), ["accept", "accept", "accept", "drop"]);
+}

@@ -1,5 +1,6 @@
 //! The codes of all errors and warnings, and what they mean in full (UI-31).
 
+use crate::render::xtables;
 use crate::{apply, resolve, xml};
 
 /// Code and explanation, stage by stage.
@@ -11,6 +12,7 @@ const STAGES: &[&[(&str, &str)]] = &[
     resolve::EXPLANATIONS,
     RESOLVE,
     RENDER,
+    xtables::EXPLANATIONS,
     apply::EXPLANATIONS,
     super::front::EXPLANATIONS,
     super::explain::EXPLANATIONS,
@@ -153,10 +155,6 @@ const RENDER: &[(&str, &str)] = &[
          take the rules of another away.",
     ),
     (
-        "nwf::render::no_xtables",
-        "The backend for ebtables, iptables and ip6tables is not there yet. The backend nft needs nftables only.",
-    ),
-    (
         "nwf::render::twice",
         "The inputs hold two rulesets for one interface. Both in one plan would let the order of the inputs decide which \
          of them holds.",
@@ -165,6 +163,11 @@ const RENDER: &[(&str, &str)] = &[
         "nwf::render::old_backend",
         "With --old, chains are removed that the old plan has and the new one lacks, in the same transaction. Another \
          backend has other tables, so there is no such transaction.",
+    ),
+    (
+        "nwf::render::old_profile",
+        "The chains of ebtables and iptables have other names in each profile. Single commands take away chains of their \
+         own names only, so the rules of the other profile would stay in force beside the new ones.",
     ),
 ];
 

@@ -108,12 +108,13 @@ pub struct Explain {
 
 const EXAMPLES: &str = "\
 Examples:
-  nwf-resolve -i vnet0 --mac 52:54:00:11:22:33 --filter clean-traffic --param IP=10.0.0.5 </dev/null |
+  nwf-resolve -i vnet0 --mac 52:54:00:11:22:33 --filter clean-traffic \\
+    --param IP=10.0.0.5 </dev/null |
     nwf-explain --packet 'out ip saddr 10.0.0.6 tcp dport 80'
   nwf-parse /usr/share/nwf/filters | nwf-explain --tree
 
-Exit status: 0 done, whatever the verdict, 2 wrong usage, 3 wrong input, 4 a variable has no value, 5 --lint found
-something.";
+Exit status: 0 done, whatever the verdict, 2 wrong usage, 3 wrong input,
+4 a variable has no value, 5 --lint found something.";
 
 fn long_help() -> String {
     format!("{EXAMPLES}\n\nHeaders and their fields:\n{}", indented(&Packet::vocabulary()))

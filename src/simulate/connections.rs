@@ -72,11 +72,14 @@ impl Tracked {
 }
 
 /// One known connection.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy, Default)]
 struct Connection {
     answered: bool,
     /// TCP: it was seen from its first segment on.
     from_start: bool,
+    /// TCP: the answer was acknowledged, so that a reset does not make it forgotten.
+    assured: bool,
     /// TCP: ended by a reset.
     closed: bool,
 }
@@ -104,8 +107,11 @@ impl Connections {
 
     /// Remembers the connection that a packet began.
     pub fn confirm(&mut self, tracked: &Tracked, frame: &Frame<'_>) {
-        if let (ConnectionState::New, Some(tuple)) = (tracked.state, tracked.connection) {
-            let from_start = segment(frame) == Some(Segment::Syn);
+        let segment = segment(frame);
+        if let (ConnectionState::New, Some(tuple)) = (tracked.state, tracked.connection)
+            && segment != Some(Segment::Reset)
+        {
+            let from_start = segment == Some(Segment::Syn);
             self.0.entry(tuple).or_insert(Connection { from_start, ..Connection::default() });
         }
     }
@@ -170,8 +176,13 @@ impl Connections {
         }
         let known = self.0.get_mut(&tuple)?;
         known.answered |= !original;
+        known.assured |= original && known.answered && segment == Some(Segment::Ack);
         known.closed |= segment == Some(Segment::Reset);
+        let forgotten = known.closed && !known.assured;
         let state = if known.answered { ConnectionState::Established } else { ConnectionState::New };
+        if forgotten {
+            self.0.remove(&tuple);
+        }
         Some(Tracked { state, direction: Some(direction), connection: Some(tuple) })
     }
 

@@ -75,8 +75,8 @@ fn holds(part: Part, flag: IpSetDirection, frame: &Frame<'_>) -> bool {
                 None => matches!(carried, Some(number::TCP | number::UDP | number::SCTP | number::UDPLITE)),
             };
             let offset = if flag == IpSetDirection::Src { 0 } else { 16 };
-            let port = frame.transport_bits(offset, 16);
-            fits && port.is_some_and(|port| (u128::from(low)..=u128::from(high)).contains(&port))
+            let found = frame.transport_bits(offset, 16);
+            fits && found.is_some_and(|found| (u128::from(low)..=u128::from(high)).contains(&found))
         }
     }
 }

@@ -339,12 +339,18 @@ impl Packet {
         self.side
     }
 
-    /// The fields that a header takes, for help texts: `tcp: sport dport flags ...`.
+    /// The fields that each header takes, one header a line, for help texts.
     pub fn vocabulary() -> String {
         let mut text = String::new();
         for (header, fields) in HEADERS {
-            let names: Vec<&str> = fields.iter().map(|(name, _)| *name).filter(|name| !name.is_empty()).collect();
-            let names = if names.is_empty() { "a value".to_owned() } else { names.join(", ") };
+            let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+            let names = match *header {
+                "frag" => "first, middle, last, or an offset in bytes: the packet is a fragment".to_owned(),
+                "cut" => "bytes that are left of the frame".to_owned(),
+                "raw" => "the whole frame in hexadecimal".to_owned(),
+                "ip6" => format!("{} (ext: {})", names.join(", "), names_of(EXTENSIONS)),
+                _ => names.join(", "),
+            };
             text.extend([header, ": ", names.as_str(), "\n"]);
         }
         text
@@ -475,11 +481,14 @@ impl fmt::Display for Takes {
             Takes::Flags => write!(f, "flags such as `syn,ack`, or `none`"),
             Takes::List(max, []) => write!(f, "numbers from 0 to {max} with commas between"),
             Takes::List(_, names) => {
-                let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-                write!(f, "one or more of {} with commas between", names.join(", "))
+                write!(f, "one or more of {} with commas between", names_of(names).replace(',', ", "))
             }
         }
     }
+}
+
+fn names_of(names: &[(&str, u64)]) -> String {
+    names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",")
 }
 
 fn read(takes: Takes, text: &str) -> Option<Given> {
