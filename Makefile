@@ -53,7 +53,7 @@ generate:
 install: $(if $(filter-out $(wildcard $(PROGRAMS:%=$(TARGET)/$(BUILD)/%)),$(PROGRAMS:%=$(TARGET)/$(BUILD)/%)),build)
 	install -d $(BINDIR) $(SHARE)/nwf/filters $(SHARE)/nwf/schemas $(SHARE)/man/man1 $(SHARE)/man/man7 \
 		$(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d \
-		$(SHARE)/doc/nwf/documents
+		$(SHARE)/doc/nwf/docs/documents
 	install -m 755 $(PROGRAMS:%=$(TARGET)/$(BUILD)/%) $(BINDIR)
 	install -m 644 filters/*.xml $(SHARE)/nwf/filters
 	install -m 644 schemas/*.json $(SHARE)/nwf/schemas
@@ -62,8 +62,9 @@ install: $(if $(filter-out $(wildcard $(PROGRAMS:%=$(TARGET)/$(BUILD)/%)),$(PROG
 	install -m 644 completions/bash/* $(SHARE)/bash-completion/completions
 	install -m 644 completions/zsh/* $(SHARE)/zsh/site-functions
 	install -m 644 completions/fish/* $(SHARE)/fish/vendor_completions.d
-	install -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs/*.md $(SHARE)/doc/nwf
-	install -m 644 docs/documents/*.md $(SHARE)/doc/nwf/documents
+	install -m 644 README.md ARCHITECTURE.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(SHARE)/doc/nwf
+	install -m 644 docs/*.md $(SHARE)/doc/nwf/docs
+	install -m 644 docs/documents/*.md $(SHARE)/doc/nwf/docs/documents
 ifneq ($(PREFIX),/usr)
 	@echo 'The filters are in $(PREFIX)/share/nwf/filters; nwf looks there if you say so:'
 	@echo '    export NWF_FILTER_PATH=/etc/nwf/filters:$(PREFIX)/share/nwf/filters'
