@@ -75,14 +75,6 @@ impl Script {
         Some(Box::new(RefusedStatement { text, interface, provenance }))
     }
 
-    /// Makes a table, and refuses the whole transaction if somebody else has made it.
-    pub fn create(&mut self, setup: &[String], table: Table) {
-        let add = format!("add table {table}");
-        if let Some(text) = setup.iter().find(|text| is_statement_on(text, &add)) {
-            self.push(text.replacen("add", "create", 1));
-        }
-    }
-
     /// Adds what changes one interface. What the look shows is put right first, so that it may differ from what the
     /// plans assume.
     pub fn change(&mut self, interface: &InterfaceName, change: Change<'_>, look: Option<&Look>) {
@@ -186,7 +178,7 @@ pub fn comment(text: &str) -> Option<&str> {
 /// What is missing or different in the maps, compared with what was recorded.
 pub fn link_drift(interface: &InterfaceName, rendering: &Rendering, look: &Look) -> Vec<String> {
     let mut drift = Vec::new();
-    if look.table != TableSeen::Ours && look.table != TableSeen::Unmarked {
+    if look.table != TableSeen::Ours {
         return vec![format!("the table `{}` is gone", Table::BridgeNwf)];
     }
     let seen: Vec<_> = look.of(interface).collect();
@@ -255,14 +247,4 @@ fn is_line(text: &str) -> Result<(), String> {
         return Err(format!("a statement has control characters: `{}`", text.escape_debug()));
     }
     Ok(())
-}
-
-impl Script {
-    /// The same without the statements of [`Script::create`] for these tables.
-    #[must_use]
-    pub fn without_creating(mut self, tables: &BTreeSet<Table>) -> Self {
-        self.entries
-            .retain(|entry| !tables.iter().any(|table| is_statement_on(&entry.text, &format!("create table {table}"))));
-        self
-    }
 }

@@ -17,6 +17,7 @@
 mod change;
 mod kernel;
 mod names;
+mod netlink;
 mod probe;
 mod problem;
 mod runner;
@@ -28,17 +29,17 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::time::Instant;
 
-pub use kernel::Look;
 pub use problem::{ApplyError, ApplyWarning, EXPLANATIONS, RefusedStatement};
-pub use runner::{Host, Ran, Runner};
+pub use runner::{Element, Host, Ran, Runner};
 pub use text::unified;
 
 use change::{Change, Script};
-use kernel::Comments;
-use session::{Decision, Session, Target, record_of};
+use kernel::{Comments, Look, TableSeen};
+use session::{Decision, Session, Target, record_of, refuse_foreign};
 use state::{Access, Record, Store};
 
 use crate::model::InterfaceName;
@@ -90,16 +91,15 @@ pub struct Applier<'a> {
 }
 
 impl Applier<'_> {
-    /// Looks at the kernel ahead of time, without the lock: nothing if the state is known to be right. It is used if
-    /// no rules have changed until then.
-    pub fn look_ahead(runner: &dyn Runner, folder: &Path) -> Option<Look> {
-        let generation = runner.generation();
-        let known = state::peek_host(folder).and_then(|host| host.generation);
-        if generation.is_some() && generation == known {
+    /// Gets ready for a transaction while the plans are still on their way: starts an nft that waits for its script.
+    /// Nothing if nothing is to be changed.
+    pub fn prepare(&self) -> Option<File> {
+        if self.options.check {
             return None;
         }
-        // What is wrong comes up again under the lock.
-        Look::take(runner).ok()
+        let lock = Store::lock_file(&self.folder, Access::Write).ok().flatten()?;
+        self.runner.prepare(&lock);
+        Some(lock)
     }
 
     /// Whether rules may be changed at all.
@@ -115,7 +115,7 @@ impl Applier<'_> {
     /// # Errors
     /// All that is wrong with the plans or missing on the host, or why the transaction failed. Nothing has changed
     /// then, except after [`ApplyError::StateBehind`].
-    pub fn install(&self, plans: Vec<(String, Plan)>, ahead: Option<Look>) -> Result<Outcome, Vec<ApplyError>> {
+    pub fn install(&self, plans: Vec<(String, Plan)>, lock: Option<File>) -> Result<Outcome, Vec<ApplyError>> {
         let started = Instant::now();
         let mut errors = Vec::new();
         let mut places: BTreeMap<InterfaceName, String> = BTreeMap::new();
@@ -142,7 +142,7 @@ impl Applier<'_> {
         if wanted.is_empty() {
             return Ok(Outcome { report: self.report(Vec::new()), warnings: Vec::new() });
         }
-        let mut session = self.open(ahead, started).map_err(one)?;
+        let mut session = self.open(lock, started).map_err(one)?;
         let targets = session.choose(wanted)?;
         self.change(session, targets).map_err(one)
     }
@@ -166,19 +166,15 @@ impl Applier<'_> {
         session.need_look()?;
         let mut script = Script::default();
         for table in [Table::BridgeNwf, Table::InetNwf] {
-            // Listing a table of many interfaces takes long; that of one that is known by its maps is not needed.
-            let is_known = table == Table::BridgeNwf && session.has_marked_table();
-            let is_ours = if is_known { Some(true) } else { kernel::is_ours(self.runner, table)? };
-            match is_ours {
-                Some(true) => script.push(format!("delete table {table}")),
-                Some(false) => return Err(ApplyError::ForeignTable { table }),
-                None => {}
+            let seen = kernel::table(self.runner, table)?;
+            refuse_foreign(table, &seen)?;
+            if seen == TableSeen::Ours {
+                script.push(format!("delete table {table}"));
             }
         }
         let is_empty = script == Script::default();
         let mut interfaces = session.recorded()?;
-        let in_kernel = session.look.iter().flat_map(|look| look.links.keys()).filter_map(|name| name.parse().ok());
-        interfaces.extend(in_kernel);
+        interfaces.extend(session.look.iter().flat_map(Look::interfaces));
         let decisions: Vec<Decision> = interfaces
             .iter()
             .map(|name| Decision {
@@ -219,11 +215,11 @@ impl Applier<'_> {
         Report { nwf: ReportKind, changed, interfaces, warnings: Vec::new(), before: text.clone(), after: text }
     }
 
-    fn open(&self, ahead: Option<Look>, started: Instant) -> Result<Session<'_>, ApplyError> {
+    fn open(&self, lock: Option<File>, started: Instant) -> Result<Session<'_>, ApplyError> {
         let access = if self.options.check { Access::Read } else { Access::Write };
-        let mut session = Session::new(self.runner, Store::open(&self.folder, access)?, started);
+        let mut session = Session::new(self.runner, Store::open(&self.folder, access, lock)?, started);
         session.check = self.options.check;
-        session.reconcile(ahead)?;
+        session.reconcile()?;
         Ok(session)
     }
 
@@ -240,7 +236,7 @@ impl Applier<'_> {
         let mut new = Vec::new();
         let mut remove = Vec::new();
         let changes: Vec<&Decision> = decisions.iter().filter(|decision| decision.action.is_change()).collect();
-        let created = session.setup(&changes, &mut script);
+        session.setup(&changes, &mut script)?;
         for Decision { target, old, .. } in &changes {
             let old = old.as_ref().map(|record| &record.rendering);
             match (target, old) {
@@ -256,16 +252,13 @@ impl Applier<'_> {
                 (Target::Remove(_), None) => {}
             }
         }
-        if self.options.check {
-            // The transaction would have found out.
-            session.refuse_foreign(&created)?;
-        } else {
+        if !self.options.check {
             session.adopt(&decisions)?;
             if changes.is_empty() {
                 session.settle(&decisions)?;
             } else {
                 session.expect(&decisions)?;
-                session.run_creating(script, &created, &new, remove, self.critical)?;
+                session.run(&script, &new, remove, self.critical)?;
             }
         }
         Ok(self.finish(session, decisions, &comments))

@@ -45,7 +45,7 @@ const BRIDGE_SWITCHES: [&str; 2] = ["nf_call_iptables", "nf_call_ip6tables"];
 pub fn tried(runner: &dyn Runner) -> Result<BTreeSet<Feature>, ApplyError> {
     let mut features = BTreeSet::new();
     for (feature, script) in TRIALS {
-        if runner.nft(&["-c", "-f", "-"], script).map_err(unusable)?.is_success() {
+        if runner.try_script(script).map_err(unusable)? {
             features.insert(feature);
         }
     }

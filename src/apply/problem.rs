@@ -32,22 +32,14 @@ pub enum ApplyError {
         error: io::Error,
     },
     /// The kernel's rules cannot be read.
-    #[error("`{command}` failed ({ran})")]
-    #[diagnostic(code(nwf::apply::unreadable_rules), help("{}", said("has this kernel nf_tables for bridges?", ran)))]
+    #[error("the kernel does not tell what rules there are: {error}")]
+    #[diagnostic(
+        code(nwf::apply::unreadable_rules),
+        help("has it nf_tables for bridges (CONFIG_NF_TABLES_BRIDGE)? `nft list tables` should list without an error")
+    )]
     UnreadableRules {
-        /// What was run.
-        command: String,
-        /// What came of it.
-        ran: Ran,
-    },
-    /// nft gave an answer that cannot be read.
-    #[error("the answer of `{command}` cannot be read: {why}")]
-    #[diagnostic(code(nwf::apply::unreadable_answer), help("nftables 1.0.6 or newer is needed"))]
-    UnreadableAnswer {
-        /// What was run.
-        command: String,
-        /// What is wrong with the answer.
-        why: String,
+        /// What it says.
+        error: io::Error,
     },
     /// Somebody else has a table of our name (NFT-107).
     #[error("the table `{table}` is not ours: it has no comment `owner=nwf`")]
@@ -60,12 +52,14 @@ pub enum ApplyError {
         table: Table,
     },
     /// A later version of nwf made the table.
-    #[error("the table `bridge nwf` was made by another version of nwf: its comment is `{comment}`")]
+    #[error("the table `{table}` was made by another version of nwf: its comment is `{comment}`")]
     #[diagnostic(
         code(nwf::apply::other_schema),
         help("nothing was changed; use that version, or remove all rules with its `nwf-apply --remove-all`")
     )]
     OtherSchema {
+        /// The table.
+        table: Table,
         /// The comment.
         comment: String,
     },
@@ -233,12 +227,8 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     ),
     (
         "nwf::apply::unreadable_rules",
-        "nft could not list the maps of the bridge family. Usually the kernel lacks nf_tables for bridges \
+        "The kernel did not answer a question about our tables. Usually it lacks nf_tables for bridges \
          (CONFIG_NF_TABLES_BRIDGE), or this is a container that must not see rules.",
-    ),
-    (
-        "nwf::apply::unreadable_answer",
-        "nft was asked for JSON and gave something else. It was built without JSON support, or is older than 1.0.6.",
     ),
     (
         "nwf::apply::foreign_table",

@@ -1,18 +1,19 @@
-//! The way to the host: the program nft, the kernel's generation of rules, files below /proc and /sys.
+//! The way to the host: the program nft, questions to the kernel, files below /proc and /sys.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, sendto, socket,
-};
+
+use super::netlink;
+use crate::plan::Table;
 
 /// What a program said, and how it ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,24 +33,72 @@ impl Ran {
     }
 }
 
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "status {status}"),
+            None => f.write_str("ended by a signal"),
+        }
+    }
+}
+
+/// One element of a map of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Element {
+    /// Its key.
+    pub interface: String,
+    /// The chain that it jumps to; none for any other verdict.
+    pub target: Option<String>,
+    /// Its comment.
+    pub comment: Option<String>,
+}
+
 /// All that applying needs of the host besides its own state; a test replaces it.
 pub trait Runner: Sync {
-    /// Runs nft with these arguments, and with a script as its standard input.
+    /// Tries a script, `nft -c -f -`: whether it would load. Nothing changes.
     ///
     /// # Errors
-    /// It cannot be started, or cannot be given the script. A status other than 0 is no error here.
-    fn nft(&self, arguments: &[&str], script: &str) -> io::Result<Ran>;
+    /// nft cannot be started, or cannot be given the script.
+    fn try_script(&self, script: &str) -> io::Result<bool>;
 
-    /// Runs a transaction, `nft -f -`: as [`Runner::nft`], but it ends as a whole even if this process is killed,
-    /// and holds the lock as long.
+    /// Gets ready for a transaction that is probable, with the file whose lock will be held for it.
+    fn prepare(&self, lock: &File) {
+        let _ = lock;
+    }
+
+    /// Runs a transaction with nft. It ends as a whole even if this process is killed, and holds the lock as long.
     ///
     /// # Errors
-    /// As [`Runner::nft`].
+    /// nft cannot be started, or cannot be given the script. A status other than 0 is no error here.
     fn transaction(&self, script: &str, lock: Option<&File>) -> io::Result<Ran>;
 
     /// The number that the kernel gives to its rules: another one after each change of any table of this network
     /// namespace, whoever makes it. None if the kernel does not tell.
     fn generation(&self) -> Option<u32>;
+
+    /// The comment of a table of ours; none if there is no table of that name.
+    ///
+    /// # Errors
+    /// The kernel refuses to tell.
+    fn table(&self, table: Table) -> io::Result<Option<Option<String>>>;
+
+    /// The elements of a map in `bridge nwf`; none if there is no such map.
+    ///
+    /// # Errors
+    /// The kernel refuses to tell.
+    fn elements(&self, map: &str) -> io::Result<Vec<Element>>;
+
+    /// The names of all chains in `bridge nwf`.
+    ///
+    /// # Errors
+    /// The kernel refuses to tell.
+    fn chains(&self) -> io::Result<Vec<String>>;
+
+    /// The comments of the rules of a chain, in order; none if there is no such chain.
+    ///
+    /// # Errors
+    /// The kernel refuses to tell.
+    fn rules(&self, table: Table, chain: &str) -> io::Result<Option<Vec<Option<String>>>>;
 
     /// A file below `/proc` or `/sys`, as this process sees it.
     ///
@@ -57,7 +106,7 @@ pub trait Runner: Sync {
     /// It is not there, or cannot be read.
     fn file(&self, path: &Path) -> io::Result<String>;
 
-    /// What a link below `/proc` leads to.
+    /// What a link below `/proc` or `/sys` leads to.
     ///
     /// # Errors
     /// It is not there, or cannot be read.
@@ -65,48 +114,52 @@ pub trait Runner: Sync {
 }
 
 /// The host itself.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Host;
+#[derive(Debug, Default)]
+pub struct Host {
+    /// An nft that waits for its script.
+    waiting: Mutex<Option<Child>>,
+}
 
 /// Where nft is on systems whose PATH leaves it out.
 const ELSEWHERE: [&str; 2] = ["/usr/sbin/nft", "/sbin/nft"];
 
-impl Host {
-    fn run(arguments: &[&str], script: &str, lock: Option<&File>) -> io::Result<Ran> {
-        // A file, not a pipe: if this process is killed while it writes into a pipe, nft takes the part that it got
-        // for the whole.
-        let mut input = File::from(memfd_create("nwf-apply", MFdFlags::MFD_CLOEXEC)?);
-        input.write_all(script.as_bytes())?;
-        let spawn = |program: &str| {
-            let mut command = Command::new(program);
-            command.args(arguments).env("LC_ALL", "C").stdout(Stdio::piped()).stderr(Stdio::piped());
-            command.stdin(Stdio::from(rewound(&input)?));
-            if lock.is_some() {
-                // What a terminal sends to this process does not reach nft.
-                command.process_group(0);
-            }
-            command.spawn()
-        };
-        let inherited = lock.map(Inherited::new).transpose()?;
-        let mut child = spawn("nft");
-        for program in ELSEWHERE {
-            if child.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-                child = spawn(program);
-            }
+/// Starts nft with a pipe as its standard input.
+fn start(arguments: &[&str], lock: Option<&File>) -> io::Result<Child> {
+    let spawn = |program: &str| {
+        let mut command = Command::new(program);
+        command.args(arguments).env("LC_ALL", "C");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if lock.is_some() {
+            // What a terminal sends to this process does not reach nft.
+            command.process_group(0);
         }
-        drop(inherited);
-        let output = child?.wait_with_output()?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Ran { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) })
+        command.spawn()
+    };
+    let inherited = lock.map(Inherited::new).transpose()?;
+    let mut child = spawn("nft");
+    for program in ELSEWHERE {
+        if child.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            child = spawn(program);
+        }
     }
+    drop(inherited);
+    child
 }
 
-/// The same file, to be read from its beginning.
-fn rewound(file: &File) -> io::Result<File> {
-    use std::io::Seek;
-    let mut again = file.try_clone()?;
-    again.rewind()?;
-    Ok(again)
+/// Gives nft its script, and waits for its end.
+fn feed(mut child: Child, script: &str) -> io::Result<Ran> {
+    // If this process is killed while it writes a script into a pipe, nft takes the part that it got for the whole. So
+    // the script lies in a file, and through the pipe goes one line, which arrives as a whole or not at all.
+    let mut file = File::from(memfd_create("nwf-apply", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(script.as_bytes())?;
+    let line = format!("include \"/proc/{}/fd/{}\"\n", std::process::id(), file.as_raw_fd());
+    if let Some(mut stdin) = child.stdin.take() {
+        // An nft that has ended already says why.
+        let _ = stdin.write_all(line.as_bytes());
+    }
+    let output = child.wait_with_output()?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Ran { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) })
 }
 
 /// As long as this lives, programs that are started keep the lock's file open, and so the lock.
@@ -121,22 +174,73 @@ impl<'a> Inherited<'a> {
 
 impl Drop for Inherited<'_> {
     fn drop(&mut self) {
-        // The flag was readable a moment ago; a later program that kept the file would only keep the lock longer.
+        // The flag could be cleared a moment ago; a later program that kept the file would only keep the lock longer.
         let _ = fcntl(self.0, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
     }
 }
 
+/// The script's name in what nft says.
+const SCRIPT: &str = "/dev/stdin";
+
+/// What nft says, with the script's usual name instead of the file's, and without telling who included it.
+fn renamed(stderr: &str) -> String {
+    let mut text = String::with_capacity(stderr.len());
+    let own = format!("/proc/{}/fd/", std::process::id());
+    for line in stderr.lines().filter(|line| !line.starts_with("In file included from ")) {
+        match line.strip_prefix(&own).and_then(|rest| rest.split_once(':')) {
+            Some((_, rest)) => {
+                text.push_str(SCRIPT);
+                text.push(':');
+                text.push_str(rest);
+            }
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
 impl Runner for Host {
-    fn nft(&self, arguments: &[&str], script: &str) -> io::Result<Ran> {
-        Host::run(arguments, script, None)
+    fn try_script(&self, script: &str) -> io::Result<bool> {
+        Ok(feed(start(&["-c", "-f", "-"], None)?, script)?.is_success())
+    }
+
+    fn prepare(&self, lock: &File) {
+        // What is wrong comes up again with the transaction.
+        let child = start(&["-f", "-"], Some(lock)).ok();
+        if let Ok(mut waiting) = self.waiting.lock() {
+            *waiting = child;
+        }
     }
 
     fn transaction(&self, script: &str, lock: Option<&File>) -> io::Result<Ran> {
-        Host::run(&["-f", "-"], script, lock)
+        let waiting = self.waiting.lock().ok().and_then(|mut waiting| waiting.take());
+        let child = match waiting {
+            Some(child) => child,
+            None => start(&["-f", "-"], lock)?,
+        };
+        let ran = feed(child, script)?;
+        Ok(Ran { stderr: renamed(&ran.stderr), ..ran })
     }
 
     fn generation(&self) -> Option<u32> {
-        generation().ok().flatten()
+        netlink::generation().ok()
+    }
+
+    fn table(&self, table: Table) -> io::Result<Option<Option<String>>> {
+        netlink::table(table)
+    }
+
+    fn elements(&self, map: &str) -> io::Result<Vec<Element>> {
+        netlink::elements(map)
+    }
+
+    fn chains(&self) -> io::Result<Vec<String>> {
+        netlink::chains()
+    }
+
+    fn rules(&self, table: Table, chain: &str) -> io::Result<Option<Vec<Option<String>>>> {
+        netlink::rules(table, chain)
     }
 
     fn file(&self, path: &Path) -> io::Result<String> {
@@ -148,89 +252,14 @@ impl Runner for Host {
     }
 }
 
-/// Numbers of netlink, and of nftables' messages (`linux/netfilter/nf_tables.h`).
-mod numbers {
-    /// The request wants an answer.
-    pub const NLM_F_REQUEST: u16 = 1;
-    /// Messages of nftables.
-    pub const SUBSYSTEM: u16 = 10 << 8;
-    /// What is the generation?
-    pub const GET_GENERATION: u16 = SUBSYSTEM | 16;
-    /// It is this.
-    pub const NEW_GENERATION: u16 = SUBSYSTEM | 15;
-    /// The attribute that holds it, big-endian.
-    pub const GENERATION_ID: u16 = 1;
-}
-
-/// Asks the kernel for its generation of rules: one message there and one back.
-fn generation() -> nix::Result<Option<u32>> {
-    let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkNetFilter)?;
-    bind(std::os::fd::AsRawFd::as_raw_fd(&socket), &NetlinkAddr::new(0, 0))?;
-    // Length, type, flags, sequence, sender (nlmsghdr), then family, version, resource (nfgenmsg).
-    let mut request = Vec::with_capacity(20);
-    request.extend(20_u32.to_ne_bytes());
-    request.extend(numbers::GET_GENERATION.to_ne_bytes());
-    request.extend(numbers::NLM_F_REQUEST.to_ne_bytes());
-    request.extend([0; 12]);
-    let raw = std::os::fd::AsRawFd::as_raw_fd(&socket.as_fd());
-    sendto(raw, &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
-    let mut answer = [0_u8; 4096];
-    let length = recv(raw, &mut answer, MsgFlags::empty())?;
-    Ok(read_generation(answer.get(..length).unwrap_or_default()))
-}
-
-/// The attribute of the answer that holds the generation.
-fn read_generation(answer: &[u8]) -> Option<u32> {
-    let short = |bytes: &[u8], at: usize| Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
-    if short(answer, 4)? != numbers::NEW_GENERATION {
-        return None;
-    }
-    let mut rest = answer.get(20..)?;
-    while rest.len() >= 4 {
-        let length = usize::from(short(rest, 0)?);
-        if short(rest, 2)? == numbers::GENERATION_ID {
-            return Some(u32::from_be_bytes(rest.get(4..8)?.try_into().ok()?));
-        }
-        rest = rest.get(length.max(4).next_multiple_of(4)..)?;
-    }
-    None
-}
-
-impl fmt::Display for Ran {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.status {
-            Some(status) => write!(f, "status {status}"),
-            None => f.write_str("ended by a signal"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[test]
-    fn the_generation_is_found_among_the_attributes() {
-        let mut answer = vec![0; 20];
-        answer[4..6].copy_from_slice(&numbers::NEW_GENERATION.to_ne_bytes());
-        // Another attribute of 5 bytes, padded to 8, stands in front.
-        let attribute = |length: u16, kind: u16| [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
-        answer.extend(attribute(5, 9));
-        answer.extend([1, 0, 0, 0]);
-        answer.extend(attribute(8, numbers::GENERATION_ID));
-        answer.extend(258_u32.to_be_bytes());
-        assert_eq!(read_generation(&answer), Some(258));
-        for length in 0..answer.len() {
-            assert_eq!(read_generation(&answer[..length]), None, "{length} bytes");
-        }
-        answer[4] = 2;
-        assert_eq!(read_generation(&answer), None, "an error message");
-    }
-
-    #[test]
-    fn a_generation_is_told_or_not_but_never_waited_for() {
-        // Without privileges the kernel refuses; either way the call comes back.
-        let _ = Host.generation();
+    fn what_nft_says_names_the_script() {
+        let own = format!("/proc/{}/fd/7", std::process::id());
+        let said = format!("In file included from /dev/stdin:1:1-28:\n{own}:12:3-9: Error: no\nadd rule\n^^^\n");
+        assert_eq!(renamed(&said), "/dev/stdin:12:3-9: Error: no\nadd rule\n^^^\n");
     }
 }

@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
     }
 
     /// Finds out whether the state is right, and puts it right if not.
-    pub(super) fn reconcile(&mut self, ahead: Option<Look>) -> Result<(), ApplyError> {
+    pub(super) fn reconcile(&mut self) -> Result<(), ApplyError> {
         let same = |a: &HostRecord, b: &HostRecord| (&a.boot, &a.kernel) == (&b.boot, &b.kernel);
         let known = self.host_on_disk.clone().filter(|known| same(known, &self.host));
         let records = self.store.interfaces()?.len();
@@ -117,7 +117,6 @@ impl<'a> Session<'a> {
         if self.is_exact {
             return Ok(());
         }
-        self.look = ahead.filter(|look| look.generation.is_some() && look.generation == self.generation);
         self.need_look()?;
         if let Some(transaction) = interrupted {
             self.repair(&transaction)?;
@@ -139,24 +138,16 @@ impl<'a> Session<'a> {
             }
             self.look = Some(look);
         }
-        match self.look.as_ref().map(|look| &look.table) {
-            Some(TableSeen::OtherSchema(comment)) => Err(ApplyError::OtherSchema { comment: comment.clone() }),
-            Some(TableSeen::Unmarked) => match kernel::is_ours(self.runner, Table::BridgeNwf)? {
-                Some(false) => Err(ApplyError::ForeignTable { table: Table::BridgeNwf }),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
+        match &self.look {
+            Some(look) => refuse_foreign(Table::BridgeNwf, &look.table),
+            None => Ok(()),
         }
-    }
-
-    pub(super) fn has_marked_table(&self) -> bool {
-        self.look.as_ref().is_some_and(|look| look.table == TableSeen::Ours)
     }
 
     /// Whether our table is there.
     pub(super) fn has_table(&self) -> bool {
         match &self.look {
-            Some(look) => matches!(look.table, TableSeen::Ours | TableSeen::Unmarked),
+            Some(look) => look.table == TableSeen::Ours,
             None => self.host.tables.contains(&Table::BridgeNwf),
         }
     }
@@ -238,8 +229,7 @@ impl<'a> Session<'a> {
     pub(super) fn recover_all(&mut self) -> Result<(), ApplyError> {
         let recorded = self.recorded()?;
         let mut chains = if self.has_table() { kernel::interface_chains(self.runner)? } else { BTreeMap::new() };
-        let linked = self.look.iter().flat_map(|look| look.links.keys()).filter_map(|name| name.parse().ok());
-        let mut names: BTreeSet<InterfaceName> = linked.collect();
+        let mut names: BTreeSet<InterfaceName> = self.look.iter().flat_map(Look::interfaces).collect();
         names.extend(chains.keys().cloned());
         for name in recorded.difference(&names) {
             self.put(name, None)?;
@@ -403,7 +393,7 @@ impl<'a> Session<'a> {
                 wanted.extend(base_chains(&rendering.setup).into_iter().map(|(chain, _)| chain));
             }
         }
-        let comments = kernel::comments(self.runner, &wanted, look.links.len())?;
+        let comments = kernel::comments(self.runner, wanted)?;
         for (decision, _) in decisions.iter_mut().zip(&open).filter(|(_, open)| **open) {
             let Target::Install { rendering, .. } = &decision.target else {
                 continue;
@@ -434,9 +424,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Adds the constant parts of what is installed, each once. Gives the tables that the script creates, since they
-    /// are not known to be ours already.
-    pub(super) fn setup(&mut self, changes: &[&Decision], script: &mut Script) -> BTreeSet<Table> {
+    /// Adds the constant parts of what is installed, each once.
+    pub(super) fn setup(&mut self, changes: &[&Decision], script: &mut Script) -> Result<(), ApplyError> {
         let mut setups: Vec<&[String]> = Vec::new();
         for decision in changes {
             if let Target::Install { rendering, .. } = &decision.target
@@ -445,41 +434,21 @@ impl<'a> Session<'a> {
                 setups.push(&rendering.setup);
             }
         }
-        let mut known = self.host.tables.clone();
-        if self.has_table() {
-            known.insert(Table::BridgeNwf);
-        } else {
-            known.clear();
-        }
-        let mut created = BTreeSet::new();
-        for setup in &setups {
-            for table in tables(setup) {
-                if known.insert(table) {
-                    script.create(setup, table);
-                    created.insert(table);
-                }
-            }
+        if !self.has_table() {
+            self.host.tables.clear();
         }
         for setup in setups {
+            for table in tables(setup) {
+                // A table that is not known to be ours may be somebody else's.
+                if self.host.tables.insert(table) {
+                    refuse_foreign(table, &kernel::table(self.runner, table)?)?;
+                }
+            }
             for text in setup {
                 script.push(text);
             }
         }
-        self.host.tables = known;
-        created
-    }
-
-    /// Fails if one of these tables exists and is not ours. Gives those that exist.
-    pub(super) fn refuse_foreign(&self, tables: &BTreeSet<Table>) -> Result<BTreeSet<Table>, ApplyError> {
-        let mut existing = BTreeSet::new();
-        for table in tables {
-            match kernel::is_ours(self.runner, *table)? {
-                Some(true) => existing.insert(*table),
-                Some(false) => return Err(ApplyError::ForeignTable { table: *table }),
-                None => false,
-            };
-        }
-        Ok(existing)
+        Ok(())
     }
 
     /// Notes what will be known of the kernel once the transaction is done.
@@ -513,27 +482,6 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Runs a transaction that creates tables; if it fails because they exist and are ours, runs it without.
-    pub(super) fn run_creating(
-        &mut self,
-        script: Script,
-        created: &BTreeSet<Table>,
-        new: &[Record],
-        remove: Vec<InterfaceName>,
-        critical: &dyn Critical,
-    ) -> Result<(), ApplyError> {
-        let failed = match self.run(&script, new, remove.clone(), critical) {
-            Err(error @ ApplyError::Refused { .. }) if !created.is_empty() => error,
-            result => return result,
-        };
-        let existing = self.refuse_foreign(created)?;
-        if existing.is_empty() {
-            return Err(failed);
-        }
-        let script = script.without_creating(&existing);
-        self.run(&script, new, remove, critical)
     }
 
     /// Announces a transaction, runs it, and notes that it was done.
@@ -596,6 +544,15 @@ impl<'a> Session<'a> {
             self.host_on_disk = Some(self.host.clone());
         }
         Ok(())
+    }
+}
+
+/// A table that is somebody else's is not touched (NFT-107).
+pub(super) fn refuse_foreign(table: Table, seen: &TableSeen) -> Result<(), ApplyError> {
+    match seen {
+        TableSeen::Foreign => Err(ApplyError::ForeignTable { table }),
+        TableSeen::OtherSchema(comment) => Err(ApplyError::OtherSchema { table, comment: comment.clone() }),
+        TableSeen::Ours | TableSeen::Absent => Ok(()),
     }
 }
 

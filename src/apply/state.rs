@@ -117,17 +117,13 @@ const TRANSACTION: &str = "transaction.json";
 const INTERFACES: &str = "interfaces";
 
 impl Store {
-    /// Opens the state below a directory and waits for its lock.
+    /// Opens the file of the lock; none where there is no state and none is to be made.
     ///
     /// # Errors
-    /// The directory cannot be made, or the lock not be had.
-    pub fn open(folder: &Path, access: Access) -> Result<Self, ApplyError> {
+    /// The directory cannot be made, or the file not be opened.
+    pub fn lock_file(folder: &Path, access: Access) -> Result<Option<File>, ApplyError> {
         let path = folder.join("lock");
-        let failed = |what| {
-            let path = path.clone();
-            move |error| ApplyError::State { what, path, error }
-        };
-        let lock = match access {
+        let file = match access {
             Access::Write => {
                 let interfaces = folder.join(INTERFACES);
                 fs::create_dir_all(&interfaces).map_err(|error| ApplyError::State {
@@ -135,20 +131,29 @@ impl Store {
                     path: interfaces,
                     error,
                 })?;
-                let file = File::options().create(true).truncate(false).write(true).open(&path);
-                let file = file.map_err(failed("open"))?;
-                file.lock().map_err(failed("lock"))?;
-                Some(file)
+                File::options().create(true).truncate(false).write(true).open(&path)
             }
             Access::Read => match File::open(&path) {
-                Ok(file) => {
-                    file.lock_shared().map_err(failed("lock"))?;
-                    Some(file)
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(failed("open")(error)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                file => file,
             },
         };
+        file.map(Some).map_err(|error| ApplyError::State { what: "open", path, error })
+    }
+
+    /// Opens the state below a directory and waits for its lock, whose file may have been opened before.
+    ///
+    /// # Errors
+    /// The directory cannot be made, or the lock not be had.
+    pub fn open(folder: &Path, access: Access, lock: Option<File>) -> Result<Self, ApplyError> {
+        let lock = match lock {
+            Some(file) => Some(file),
+            None => Store::lock_file(folder, access)?,
+        };
+        if let Some(file) = &lock {
+            let locked = if access == Access::Write { file.lock() } else { file.lock_shared() };
+            locked.map_err(|error| ApplyError::State { what: "lock", path: folder.join("lock"), error })?;
+        }
         Ok(Store { folder: folder.to_owned(), lock })
     }
 

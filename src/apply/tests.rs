@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
 use super::state::faults;
 use super::*;
@@ -113,68 +112,6 @@ impl Kernel {
         Ok(())
     }
 
-    fn list(&self, words: &[&str]) -> Option<Vec<Value>> {
-        let mut objects = vec![json!({ "metainfo": { "version": "1.0.6" } })];
-        let of = |name: &String| name.split_once(' ').map(|(family, table)| (family.to_owned(), table.to_owned()));
-        let chain = |table: &String, name: &String, rules: Option<&Vec<String>>| {
-            let (family, table) = of(table).unwrap();
-            let mut objects = vec![json!({ "chain": { "family": family, "table": table, "name": name, "handle": 1 } })];
-            for rule in rules.into_iter().flatten() {
-                let mut object = json!({ "family": family, "table": table, "chain": name, "expr": [] });
-                if let Some(comment) = change::comment(rule) {
-                    object["comment"] = json!(comment);
-                }
-                objects.push(json!({ "rule": object }));
-            }
-            objects
-        };
-        match words {
-            ["-j", "list", "maps", family] => {
-                for (name, table) in self.tables.iter().filter(|(name, _)| name.starts_with(family)) {
-                    let (family, table_name) = of(name).unwrap();
-                    for (map_name, map) in &table.maps {
-                        let elements: Vec<Value> = map
-                            .elements
-                            .iter()
-                            .map(|(key, (to, comment))| {
-                                let key = comment.as_ref().map_or(
-                                    json!(key),
-                                    |comment| json!({ "elem": { "val": key, "comment": comment } }),
-                                );
-                                json!([key, { "jump": { "target": to } }])
-                            })
-                            .collect();
-                        let mut object = json!({ "family": family, "table": table_name, "name": map_name });
-                        if let Some(comment) = &map.comment {
-                            object["comment"] = json!(comment);
-                        }
-                        if !elements.is_empty() {
-                            object["elem"] = json!(elements);
-                        }
-                        objects.push(json!({ "map": object }));
-                    }
-                }
-            }
-            ["-j", "list", "chains", family] => {
-                for (name, table) in self.tables.iter().filter(|(name, _)| name.starts_with(family)) {
-                    objects.extend(table.chains.keys().flat_map(|key| chain(name, key, None)));
-                }
-            }
-            ["-j", "list", "table", family, table] => {
-                let name = format!("{family} {table}");
-                let chains = &self.tables.get(&name)?.chains;
-                objects.extend(chains.iter().flat_map(|(key, rules)| chain(&name, key, Some(rules))));
-            }
-            ["-j", "list", "chain", family, table, key] => {
-                let name = format!("{family} {table}");
-                let rules = self.tables.get(&name)?.chains.get(*key)?;
-                objects.extend(chain(&name, &(*key).to_owned(), Some(rules)));
-            }
-            _ => panic!("the simulated nft does not know: {words:?}"),
-        }
-        Some(objects)
-    }
-
     /// The rules and elements of an interface.
     fn of(&self, interface: &str) -> String {
         let mut text = String::new();
@@ -205,7 +142,7 @@ struct SimInner {
     generation: u32,
     features: BTreeSet<Feature>,
     files: BTreeMap<PathBuf, String>,
-    ran: Vec<String>,
+    ran: Vec<&'static str>,
     /// Runs until nft does not start.
     fail_after: Option<usize>,
     has_no_generation: bool,
@@ -255,12 +192,12 @@ impl Sim {
         self.inner().kernel.clone()
     }
 
-    /// What was run since the last call, without the scripts.
-    fn ran(&self) -> Vec<String> {
+    /// What was asked and run since the last call.
+    fn ran(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.inner().ran)
     }
 
-    fn count(inner: &mut SimInner, what: String) -> io::Result<()> {
+    fn count(inner: &mut SimInner, what: &'static str) -> io::Result<()> {
         inner.ran.push(what);
         match &mut inner.fail_after {
             Some(0) => Err(io::Error::new(io::ErrorKind::NotFound, "no nft")),
@@ -274,40 +211,56 @@ impl Sim {
 }
 
 impl Runner for Sim {
-    fn nft(&self, words: &[&str], script: &str) -> io::Result<Ran> {
+    fn try_script(&self, script: &str) -> io::Result<bool> {
         faults::step();
         let mut inner = self.inner();
-        Sim::count(&mut inner, words.join(" "))?;
-        let failed = Ran { status: Some(1), stderr: "Error: no\n".to_owned(), ..Ran::default() };
-        let done = |stdout| Ran { status: Some(0), stdout, stderr: String::new() };
-        Ok(match words {
-            ["-c", "-f", "-"] => {
-                let feature = match script {
-                    script if script.contains("reject") => Feature::BridgeReject,
-                    script if script.contains("inet") => Feature::InetConntrack,
-                    _ => Feature::BridgeConntrack,
-                };
-                if inner.features.contains(&feature) { done(String::new()) } else { failed }
-            }
-            ["-t", "list", "table", family, table] => match inner.kernel.tables.get(&format!("{family} {table}")) {
-                Some(SimTable { comment: Some(comment), .. }) => {
-                    done(format!("table {family} {table} {{\n\tcomment \"{comment}\"\n}}\n"))
-                }
-                Some(_) => done(format!("table {family} {table} {{\n}}\n")),
-                None => failed,
-            },
-            words => match inner.kernel.list(words) {
-                Some(objects) => done(json!({ "nftables": objects }).to_string()),
-                None => failed,
-            },
-        })
+        Sim::count(&mut inner, "try")?;
+        let feature = match script {
+            script if script.contains("reject") => Feature::BridgeReject,
+            script if script.contains("inet") => Feature::InetConntrack,
+            _ => Feature::BridgeConntrack,
+        };
+        Ok(inner.features.contains(&feature))
+    }
+
+    fn table(&self, table: Table) -> io::Result<Option<Option<String>>> {
+        let mut inner = self.inner();
+        Sim::count(&mut inner, "table")?;
+        Ok(inner.kernel.tables.get(&table.to_string()).map(|table| table.comment.clone()))
+    }
+
+    fn elements(&self, map: &str) -> io::Result<Vec<Element>> {
+        let mut inner = self.inner();
+        Sim::count(&mut inner, "elements")?;
+        let map = inner.kernel.tables.get("bridge nwf").and_then(|table| table.maps.get(map));
+        let element = |(interface, (target, comment)): (&String, &(String, Option<String>))| Element {
+            interface: interface.clone(),
+            target: Some(target.clone()),
+            comment: comment.clone(),
+        };
+        Ok(map.map(|map| map.elements.iter().map(element).collect()).unwrap_or_default())
+    }
+
+    fn chains(&self) -> io::Result<Vec<String>> {
+        let mut inner = self.inner();
+        Sim::count(&mut inner, "chains")?;
+        let table = inner.kernel.tables.get("bridge nwf");
+        Ok(table.map(|table| table.chains.keys().cloned().collect()).unwrap_or_default())
+    }
+
+    fn rules(&self, table: Table, chain: &str) -> io::Result<Option<Vec<Option<String>>>> {
+        let mut inner = self.inner();
+        Sim::count(&mut inner, "rules")?;
+        let rules = inner.kernel.tables.get(&table.to_string()).and_then(|table| table.chains.get(chain));
+        let comment = |rule: &String| change::comment(rule).map(str::to_owned);
+        Ok(rules.map(|rules| rules.iter().map(comment).collect()))
     }
 
     fn transaction(&self, script: &str, _lock: Option<&File>) -> io::Result<Ran> {
         faults::step();
         {
             let mut inner = self.inner();
-            Sim::count(&mut inner, "-f -".to_owned())?;
+            Sim::count(&mut inner, "transaction")?;
             let mut kernel = inner.kernel.clone();
             for (number, text) in script.lines().enumerate() {
                 if let Err(why) = kernel.load(text) {
@@ -354,8 +307,7 @@ impl Lab {
     }
 
     fn install(&self, plans: &[InterfacePlan]) -> Result<Report, Vec<ApplyError>> {
-        let ahead = Applier::look_ahead(&self.sim, &self.folder.path().join("nwf"));
-        let outcome = self.applier(Options::default()).install(document(plans), ahead);
+        let outcome = self.applier(Options::default()).install(document(plans), None);
         outcome.map(|outcome| outcome.report)
     }
 
@@ -374,7 +326,7 @@ impl Lab {
     }
 
     fn store(&self) -> Store {
-        Store::open(&self.folder.path().join("nwf"), Access::Read).unwrap()
+        Store::open(&self.folder.path().join("nwf"), Access::Read, None).unwrap()
     }
 }
 
@@ -469,7 +421,7 @@ fn applying_twice_runs_nothing_the_second_time() {
     let report = lab.install(&plans).unwrap();
     assert_eq!(actions(&report), [Action::Installed; 2]);
     assert!(report.changed);
-    assert_eq!(lab.sim.ran(), ["-j list maps bridge", "-f -"]);
+    assert_eq!(lab.sim.ran(), ["table", "table", "transaction"]);
     let before = lab.sim.kernel();
     let report = lab.install(&plans).unwrap();
     assert_eq!(actions(&report), [Action::Unchanged; 2]);
@@ -477,6 +429,9 @@ fn applying_twice_runs_nothing_the_second_time() {
     assert_eq!(lab.sim.ran(), [""; 0], "the generation tells that nothing has changed");
     assert_eq!(lab.sim.kernel(), before);
 }
+
+/// One look at our table and its maps.
+const LOOK: [&str; 6] = ["table", "elements", "elements", "elements", "elements", "elements"];
 
 #[test]
 fn without_a_generation_the_maps_and_chains_are_looked_at() {
@@ -486,19 +441,18 @@ fn without_a_generation_the_maps_and_chains_are_looked_at() {
     lab.install(&plans).unwrap();
     lab.sim.ran();
     assert_eq!(actions(&lab.install(&plans).unwrap()), [Action::Unchanged]);
-    // Ahead of time without use, then under the lock.
-    let look = "-j list maps bridge";
-    assert_eq!(lab.sim.ran(), [look, look, "-j list table bridge nwf"]);
+    // The base chains and the interface's.
+    assert_eq!(lab.sim.ran(), [&LOOK[..], &["rules"; 6]].concat());
 }
 
 #[test]
-fn a_change_by_somebody_else_costs_one_look_which_is_taken_ahead() {
+fn a_change_by_somebody_else_costs_one_look() {
     let lab = Lab::new();
     lab.install(&[plan("vnet0", &[("l2o", &["drop"])])]).unwrap();
     lab.sim.foreign(&["add table bridge other"]);
     lab.sim.ran();
     lab.install(&[plan("vnet0", &[("l2o", &["accept"])])]).unwrap();
-    assert_eq!(lab.sim.ran(), ["-j list maps bridge", "-f -"]);
+    assert_eq!(lab.sim.ran(), [&LOOK[..], &["transaction"]].concat());
 }
 
 #[test]
@@ -760,10 +714,10 @@ fn nft_112_the_first_rendering_that_fits_is_taken() {
     let plans = [relay_plan("vnet0")];
     let report = lab.install(&plans).unwrap();
     assert_eq!(report.interfaces[0].state, Some(StateMode::Relay));
-    assert_eq!(lab.sim.ran(), ["-j list maps bridge", "-c -f -", "-c -f -", "-c -f -", "-f -"]);
+    assert_eq!(lab.sim.ran(), ["table", "try", "try", "try", "table", "table", "transaction"]);
     // Once a boot.
     lab.install(&[relay_plan("vnet1")]).unwrap();
-    assert_eq!(lab.sim.ran(), ["-f -"]);
+    assert_eq!(lab.sim.ran(), ["transaction"]);
     lab.sim.inner().features.insert(Feature::BridgeConntrack);
     assert_eq!(lab.install(&plans).unwrap().interfaces[0].state, Some(StateMode::Relay));
     lab.sim.set("/proc/sys/kernel/random/boot_id", "boot-2");
@@ -899,7 +853,7 @@ fn plans_that_nwf_render_does_not_write_are_refused() {
     other[0].1.backend = BackendName::Xtables;
     let errors = lab.applier(Options::default()).install(other, None).unwrap_err();
     assert_eq!(errors[0].to_string(), "plans of the backend `xtables` cannot be applied yet");
-    assert_eq!(lab.sim.ran(), ["-j list maps bridge"; 8], "only the look ahead");
+    assert_eq!(lab.sim.ran(), [""; 0], "nobody is asked");
 }
 
 #[test]
@@ -916,7 +870,8 @@ fn without_the_capability_nothing_is_tried() {
 #[test]
 fn without_nft_the_package_is_named() {
     let lab = Lab::new();
-    lab.sim.inner().fail_after = Some(0);
+    // The table is asked for, twice, by the look and by the constant part.
+    lab.sim.inner().fail_after = Some(2);
     let errors = lab.install(&[plan("vnet0", &[("l2o", &["drop"])])]).unwrap_err();
     assert_eq!(shown(&errors[0]), "the program `nft` was not found\ninstall the package `nftables`");
 }
@@ -951,7 +906,7 @@ fn unreadable_state_is_as_good_as_lost() {
 /// Style, section 8: a Runner that fails at the n-th command, for every n: the state after is the state before.
 #[test]
 fn a_command_that_fails_leaves_all_as_it_was() {
-    for fail_after in 0..8 {
+    for fail_after in 0..16 {
         let lab = Lab::new();
         switch_on(&lab.sim);
         let old = [variants("vnet0")[1].clone(), plan("vnet1", &[("l2o", &["drop"])])];
@@ -963,7 +918,7 @@ fn a_command_that_fails_leaves_all_as_it_was() {
         let result = lab.install(&new);
         lab.sim.inner().fail_after = None;
         if result.is_ok() {
-            assert!(fail_after >= 5, "{fail_after}");
+            assert!(fail_after >= 11, "{fail_after}");
             continue;
         }
         assert_eq!(lab.sim.kernel(), before, "{fail_after}");

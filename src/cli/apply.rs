@@ -86,12 +86,13 @@ impl Program for Apply {
                 "`nwf-apply --remove-all --check` tells what would be removed".to_owned(),
             ));
         }
-        Applier::permitted(&Host).map_err(|error| failure(vec![error]))?;
+        Applier::permitted(&Host::default()).map_err(|error| failure(vec![error]))?;
         let interrupts = Interrupts::new();
         let folder = std::env::var_os("NWF_RUN_DIR").filter(|path| !path.is_empty());
         let folder = folder.map_or_else(|| PathBuf::from(RUN_DIR), PathBuf::from);
         let options = Options { check: self.check, diff: self.diff };
-        let applier = Applier { runner: &Host, folder: folder.clone(), options, critical: &interrupts };
+        let host = Host::default();
+        let applier = Applier { runner: &host, folder, options, critical: &interrupts };
         if self.probe {
             let features = applier.probe().map_err(|error| failure(vec![error]))?;
             self.common.write_document(&features)?;
@@ -105,12 +106,9 @@ impl Program for Apply {
         } else if !self.remove.is_empty() {
             applier.remove(&self.remove).map_err(|error| vec![error])
         } else {
-            // The look at the kernel takes as long as the stages in front need for their documents.
-            let (plans, ahead) = std::thread::scope(|scope| {
-                let ahead = scope.spawn(|| Applier::look_ahead(&Host, &folder));
-                (read(&named), ahead.join().ok().flatten())
-            });
-            applier.install(plans?, ahead)
+            // While the stages in front work, nft starts.
+            let lock = applier.prepare();
+            applier.install(read(&named)?, lock)
         };
         let outcome = outcome.map_err(failure)?;
         self.tell(&outcome, diagnostics)?;
@@ -187,7 +185,6 @@ fn status(error: &ApplyError) -> Status {
         | ApplyError::NoNft
         | ApplyError::NftUnusable { .. }
         | ApplyError::UnreadableRules { .. }
-        | ApplyError::UnreadableAnswer { .. }
         | ApplyError::MissingFeature { .. }
         | ApplyError::RelayOff { .. }
         | ApplyError::Backend { .. } => Status::Unsupported,
