@@ -15,3 +15,7 @@ mod host;
 mod listings;
 #[path = "xtables/rules.rs"]
 mod rules;
+#[path = "xtables/shells.rs"]
+mod shells;
+#[path = "xtables/lifecycle.rs"]
+mod lifecycle;

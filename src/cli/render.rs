@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 
 use super::{Common, Compat, Diagnostics, Document, Failure, Input, Program, Status, Usage, inputs};
-use crate::model::{InterfaceName, Location};
-use crate::plan::{BackendName, Features, Plan};
+use crate::model::{InterfaceName, Location, Profile};
+use crate::plan::{BackendName, Features, Plan, Scope};
 use crate::problem::{Problem, Source};
-use crate::render::nft::{self, Nft, script};
-use crate::render::{Options, Outcome, Remedy, RenderError, RenderWarning, plan};
+use crate::render::nft::{self, Nft};
+use crate::render::xtables::{self, RestoreAction, Xtables};
+use crate::render::{Backend, Manner, Options, Outcome, Remedy, RenderError, RenderWarning, default_scope, plan};
 use crate::ruleset::Ruleset;
 
 impl Document for Ruleset {
@@ -44,7 +45,9 @@ pub struct Render {
     action: Option<ActionChoice>,
     /// Take away in the script what this plan has and the new rules lack
     ///
-    /// The plan of the rules in force. Only interfaces that both have are looked at.
+    /// The plan of the rules in force. Only interfaces that both have are looked at. For xtables `--format restore`
+    /// needs it whenever something is in force: what is there already is left out. `--format commands` names its
+    /// chains where a listing would have found them; the shell script looks by itself.
     #[arg(long, value_name = "PLAN")]
     old: Option<PathBuf>,
     /// Render for one kind of host only: native, relay, none, or a document `features/1`
@@ -55,7 +58,7 @@ pub struct Render {
     features: Option<String>,
     /// Which packets to the guest the rules of tcp, udp, icmp and so on see
     ///
-    /// By default `all`, and `bridged` in the profile `libvirt`.
+    /// By default `all`, and `bridged` in the profile `libvirt`. xtables can do `bridged` only.
     #[arg(long)]
     scope: Option<ScopeChoice>,
     /// Behave like libvirt where it differs
@@ -65,7 +68,8 @@ pub struct Render {
     compat: Option<Compat>,
     /// Also render stricter substitutes, behind the exact renderings
     ///
-    /// Never wider ones. For nftables there is one substitute, `drop` for `reject`, and it is always made.
+    /// Never wider ones. For nftables there is one substitute, `drop` for `reject`, and it is always made; for xtables
+    /// there is none.
     #[arg(long)]
     allow_degraded: bool,
     /// Documents `ruleset/1`; `-` is standard input, the default
@@ -77,6 +81,7 @@ const EXAMPLES: &str = "\
 Examples:
   nwf-resolve vnet0.json | nwf-render | nwf-apply
   nwf-resolve vnet0.json | nwf-render --format script --features relay >vnet0.nft
+  nwf-resolve vnet0.json | nwf-render --backend xtables --scope bridged --format script | sh
 
 Exit status: 0 done, 2 wrong usage, 3 wrong input, 4 a variable has no value, 8 cannot be rendered.";
 
@@ -92,7 +97,7 @@ enum BackendChoice {
 enum Format {
     /// A document `plan/1`
     Plan,
-    /// A file for `nft -f`
+    /// A file for `nft -f`; for xtables a script for any POSIX shell, which says what failed and undoes it
     Script,
     /// One command a line (xtables)
     Commands,
@@ -127,9 +132,6 @@ enum ScopeChoice {
 /// What this program cannot do, beside what stands in the rules.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 enum InputProblem {
-    #[error("the backend `xtables` cannot be rendered yet")]
-    #[diagnostic(code(nwf::render::no_xtables), help("leave `--backend` out, or say `--backend nft`"))]
-    Xtables,
     #[error("interface `{interface}` stands in `{first}` and in `{second}`")]
     #[diagnostic(code(nwf::render::twice), help("an interface has one filter; leave one of the two out"))]
     Twice { interface: InterfaceName, first: String, second: String },
@@ -139,6 +141,12 @@ enum InputProblem {
         help("leave `--old` out; nwf-apply removes the rules of the old backend behind the new ones")
     )]
     OldBackend { backend: BackendName },
+    #[error("the old plan was made under the profile `{old}`, and the rules under `{new}`")]
+    #[diagnostic(
+        code(nwf::render::old_profile),
+        help("take the old rules away first, with `--action remove` on their own ruleset; or use `--format restore`")
+    )]
+    OldProfile { old: Profile, new: Profile },
 }
 
 fn backend_word(backend: BackendName) -> &'static str {
@@ -161,17 +169,26 @@ impl Program for Render {
 
     fn run(self, diagnostics: &Diagnostics) -> Result<Status, Failure> {
         self.check_usage()?;
-        let action = self.action()?;
         let features = self.features.as_deref().map(read_features).transpose()?;
-        let old = self.old.as_deref().map(read_old).transpose()?;
+        let old = self.old.as_deref().map(|path| self.read_old(path)).transpose()?;
         let ruleset = self.read_input()?;
         let scope = self.scope.map(|scope| match scope {
-            ScopeChoice::All => crate::plan::Scope::All,
-            ScopeChoice::Bridged => crate::plan::Scope::Bridged,
+            ScopeChoice::All => Scope::All,
+            ScopeChoice::Bridged => Scope::Bridged,
         });
-        let Outcome { plan, warnings } = plan(&ruleset, &Nft, &Options { scope, features }).map_err(failure)?;
+        let backend: &dyn Backend = match self.backend {
+            BackendChoice::Nft => &Nft,
+            BackendChoice::Xtables => &Xtables,
+        };
+        let Outcome { plan, warnings } = plan(&ruleset, backend, &Options { scope, features }).map_err(failure)?;
         for warning in &warnings {
             diagnostics.warn(warning);
+        }
+        if self.backend == BackendChoice::Xtables {
+            let collisions = xtables::collisions(&plan);
+            if !collisions.is_empty() {
+                return Err(failure(collisions.into_iter().map(RenderError::from).collect()));
+            }
         }
         if self.format == Format::Plan {
             self.common.write_document(&plan)?;
@@ -185,7 +202,7 @@ impl Program for Render {
                 }
             }
         }
-        self.common.write_text(&script(&plan, old.as_ref(), action))?;
+        self.common.write_text(&self.text(&ruleset, &plan, old.as_ref())?)?;
         Ok(Status::Done)
     }
 }
@@ -213,16 +230,8 @@ fn read_features(host: &str) -> Result<Features, Failure> {
     }
 }
 
-fn read_old(path: &Path) -> Result<Plan, Failure> {
-    let plan = Plan::read(&input_at(path).read()?)?;
-    match plan.backend {
-        BackendName::Nft => Ok(plan),
-        backend @ BackendName::Xtables => Err(Failure::new(Status::Input, InputProblem::OldBackend { backend })),
-    }
-}
-
 impl Render {
-    /// Refuses options that do not go together, and the backend that is not there yet.
+    /// Refuses options that do not go together.
     fn check_usage(&self) -> Result<(), Failure> {
         let usage = |message: &str, help: &str| Err(Usage::failure(message, help.to_owned()));
         if self.format == Format::Plan && self.action.is_some() {
@@ -231,25 +240,78 @@ impl Render {
         if self.format == Format::Plan && self.old.is_some() {
             return usage("`--old` is for texts: nwf-apply knows what is in force", "add `--format script`");
         }
-        if self.backend == BackendChoice::Xtables {
-            return Err(Failure::new(Status::Unsupported, InputProblem::Xtables));
-        }
-        match self.format {
-            Format::Plan | Format::Script => Ok(()),
-            Format::Commands => usage("`--format commands` is for `--backend xtables`", "say `--format script`"),
-            Format::Restore => usage("`--format restore` is for `--backend xtables`", "say `--format script`"),
+        let is_part = matches!(self.action, Some(ActionChoice::Build | ActionChoice::Switch | ActionChoice::Undo));
+        match (self.backend, self.format) {
+            (BackendChoice::Nft, Format::Commands) => {
+                usage("`--format commands` is for `--backend xtables`", "say `--format script`")
+            }
+            (BackendChoice::Nft, Format::Restore) => {
+                usage("`--format restore` is for `--backend xtables`", "say `--format script`")
+            }
+            (BackendChoice::Nft, Format::Plan | Format::Script) if is_part => usage(
+                "the actions build, switch and undo are for `--backend xtables`",
+                "one nft script does all at once: say `install`, `replace` or `remove`",
+            ),
+            (BackendChoice::Xtables, Format::Restore) if is_part => usage(
+                "the actions build, switch and undo are for `--format commands` and `--format script`",
+                "the restore tools do all at once: say `install`, `replace` or `remove`",
+            ),
+            (BackendChoice::Nft, Format::Plan | Format::Script) | (BackendChoice::Xtables, _) => Ok(()),
         }
     }
 
-    fn action(&self) -> Result<nft::Action, Failure> {
-        match self.action {
-            None | Some(ActionChoice::Install | ActionChoice::Replace) => Ok(nft::Action::Install),
-            Some(ActionChoice::Remove) => Ok(nft::Action::Remove),
-            Some(ActionChoice::Build | ActionChoice::Switch | ActionChoice::Undo) => Err(Usage::failure(
-                "the actions build, switch and undo are for `--backend xtables`",
-                "one nft script does all at once: say `install`, `replace` or `remove`".to_owned(),
-            )),
+    fn read_old(&self, path: &Path) -> Result<Plan, Failure> {
+        let plan = Plan::read(&input_at(path).read()?)?;
+        let wanted = match self.backend {
+            BackendChoice::Nft => BackendName::Nft,
+            BackendChoice::Xtables => BackendName::Xtables,
+        };
+        if plan.backend == wanted {
+            return Ok(plan);
         }
+        Err(Failure::new(Status::Input, InputProblem::OldBackend { backend: plan.backend }))
+    }
+
+    /// The text of one action.
+    fn text(&self, ruleset: &Ruleset, plan: &Plan, old: Option<&Plan>) -> Result<String, Failure> {
+        let is_remove = self.action == Some(ActionChoice::Remove);
+        match (self.backend, self.format) {
+            (BackendChoice::Nft, _) => {
+                let action = if is_remove { nft::Action::Remove } else { nft::Action::Install };
+                Ok(nft::script(plan, old, action))
+            }
+            (BackendChoice::Xtables, Format::Restore) => {
+                let action = if is_remove { RestoreAction::Remove } else { RestoreAction::Install };
+                Ok(xtables::restore(plan, old, action))
+            }
+            (BackendChoice::Xtables, Format::Plan | Format::Script | Format::Commands) => {
+                self.xtables_commands(ruleset, plan, old)
+            }
+        }
+    }
+
+    /// Single commands: they know the chains of their own profile only.
+    fn xtables_commands(&self, ruleset: &Ruleset, plan: &Plan, old: Option<&Plan>) -> Result<String, Failure> {
+        if let Some(old) = old
+            && old.profile != plan.profile
+        {
+            let problem = InputProblem::OldProfile { old: old.profile, new: plan.profile };
+            return Err(Failure::new(Status::Input, problem));
+        }
+        let action = match self.action {
+            None | Some(ActionChoice::Install | ActionChoice::Replace) => xtables::Action::Install,
+            Some(ActionChoice::Remove) => xtables::Action::Remove,
+            Some(ActionChoice::Build) => xtables::Action::Build,
+            Some(ActionChoice::Switch) => xtables::Action::Switch,
+            Some(ActionChoice::Undo) => xtables::Action::Undo,
+        };
+        let scope = plan.interfaces.first().map_or(default_scope(plan.profile), |interface| interface.scope);
+        let manner = Manner { profile: plan.profile, scope };
+        let text = match self.format {
+            Format::Commands => xtables::commands(ruleset, manner, old, action),
+            Format::Plan | Format::Script | Format::Restore => xtables::shell(ruleset, manner, old, action),
+        };
+        text.map_err(failure)
     }
 
     /// All documents joined: their interfaces one after another.

@@ -55,7 +55,7 @@ impl Host {
 
     /// All rules of the three tools, without counters.
     pub fn listing(&self) -> String {
-        let ran = self.sh("ebtables -t nat -L; iptables -S; ip6tables -S");
+        let ran = self.sh("ebtables -t nat -L; echo; echo IPv4:; iptables -S; echo; echo IPv6:; ip6tables -S");
         ran.success("listing").unwrap()
     }
 }

@@ -185,7 +185,7 @@ pub(super) fn rule(
         for shown in tests.iter().filter(is_mac) {
             write.test(&mut words, shown)?;
         }
-        words.all(head(protocol).iter().copied());
+        words.all(head(protocol));
         let rest: Vec<&Shown> = tests.iter().filter(|shown| !is_mac(shown)).collect();
         for shown in &rest {
             let codes = rest.iter().find(|other| other.expression.attribute == Attribute::Code);
@@ -200,7 +200,7 @@ pub(super) fn rule(
             }
         }
     }
-    words.all(["-j", target(rule.verdict)]);
+    words.all(&["-j", target(rule.verdict)]);
     Ok(words.finish())
 }
 
@@ -280,15 +280,15 @@ impl Write<'_> {
     }
 
     fn plain(&self, attribute: Attribute, test: &Test) -> Result<String, Wrong> {
-        let text = self.combination.operand(attribute, test, ':')?;
-        if attribute == Attribute::VlanId && text == "4095" && self.profile == Profile::Nwf {
+        let value = self.combination.operand(attribute, test, ':')?;
+        if attribute == Attribute::VlanId && value == "4095" && self.profile == Profile::Nwf {
             let help =
                 "the number is reserved, and no frame should carry it; use the backend `nft`, or leave the rule out";
             return Err(Wrong::Inexpressible(attribute, "ebtables knows no VLAN 4095", help));
         }
         // EB-133.
-        let is_udp = attribute == Attribute::Protocol && text == "17";
-        Ok(if is_udp && self.spelling == Spelling::Interim { "udp".to_owned() } else { text })
+        let is_udp = attribute == Attribute::Protocol && value == "17";
+        Ok(if is_udp && self.spelling == Spelling::Interim { "udp".to_owned() } else { value })
     }
 
     fn single(&self, attribute: Attribute, test: &Test) -> Result<u32, Wrong> {
@@ -335,7 +335,7 @@ impl Write<'_> {
         Ok(format!("{}:{}/{}:{}", types.0, types.1, codes.0, codes.1))
     }
 
-    fn bounds(&self, attribute: Attribute, test: &Test) -> Result<((u32, u32), (u32, u32)), Wrong> {
+    fn bounds(&self, attribute: Attribute, test: &Test) -> Result<(Bounds, Bounds), Wrong> {
         let Test::TypeCode(TypeCode { type_start, type_end, code_start, code_end }) = test else {
             return Err(Wrong::Malformed(attribute));
         };
@@ -358,8 +358,11 @@ impl Write<'_> {
     }
 }
 
+/// The lowest and the highest number of a range.
+type Bounds = (u32, u32);
+
 /// A range of bytes, or what is left without it.
-fn ranges((low, high): (u32, u32), negated: bool) -> Vec<(u32, u32)> {
+fn ranges((low, high): Bounds, negated: bool) -> Vec<Bounds> {
     if !negated {
         return vec![(low, high)];
     }

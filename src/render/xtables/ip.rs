@@ -85,11 +85,10 @@ fn protocol_name(protocol: Protocol) -> &'static str {
 /// EB-79; none for a rule that only counts (QE-10).
 fn target(verdict: Verdict, chain: IpChain, profile: Profile) -> Option<&'static str> {
     Some(match (verdict, chain) {
-        (Verdict::Accept, IpChain::FromGuest | IpChain::Host) => "RETURN",
+        (Verdict::Accept, IpChain::FromGuest | IpChain::Host) | (Verdict::Return, _) => "RETURN",
         (Verdict::Accept, IpChain::ToGuest) => "ACCEPT",
         (Verdict::Drop, _) => "DROP",
         (Verdict::Reject, _) => "REJECT",
-        (Verdict::Return, _) => "RETURN",
         (Verdict::Continue, _) => match profile {
             Profile::Nwf => return None,
             Profile::Libvirt => "CONTINUE",
@@ -107,7 +106,7 @@ pub(super) fn rule(
     let rule = combination.rule;
     let mut words = Words::new(Sign::InFront);
     let Some(protocol) = rule.protocol else { return Err(Wrong::Malformed(Attribute::Protocol)) };
-    words.all(["-p", protocol_name(protocol)]);
+    words.all(&["-p", protocol_name(protocol)]);
     let write = Write { combination, profile, protocol };
     let tests = shown(rule, placement, |attribute| rank(attribute).unwrap_or(u8::MAX));
     let is_early = |shown: &&Shown| rank(shown.written).unwrap_or(u8::MAX) < BEHIND_STATE;
@@ -127,10 +126,10 @@ pub(super) fn rule(
         write.test(&mut words, &shown.expression)?;
     }
     if let Some(comment) = comment(rule.comment.as_deref(), &rule.provenance, profile) {
-        words.all(["-m", "comment", "--comment", &comment]);
+        words.all(&["-m", "comment", "--comment", &comment]);
     }
     if let Some(target) = target(rule.verdict, chain, profile) {
-        words.all(["-j", target]);
+        words.all(&["-j", target]);
     }
     // Nothing of this layer is said in more than one rule.
     Ok(words.finish().into_iter().next().unwrap_or_default())
@@ -139,10 +138,10 @@ pub(super) fn rule(
 /// EB-70, EB-72, EB-75.
 fn state_test(words: &mut Words, state: &StateTest) {
     let names: Vec<&str> = state.states.iter().map(|state| state.name()).collect();
-    words.all(["-m", "conntrack", "--ctstate", &names.join(",")]);
+    words.all(&["-m", "conntrack", "--ctstate", &names.join(",")]);
     match state.direction {
-        Some(ConnectionDirection::Original) => words.all(["-m", "conntrack", "--ctdir", "Original"]),
-        Some(ConnectionDirection::Reply) => words.all(["-m", "conntrack", "--ctdir", "Reply"]),
+        Some(ConnectionDirection::Original) => words.all(&["-m", "conntrack", "--ctdir", "Original"]),
+        Some(ConnectionDirection::Reply) => words.all(&["-m", "conntrack", "--ctdir", "Reply"]),
         None => {}
     }
 }
@@ -161,19 +160,19 @@ impl Write<'_> {
         let operand = |between| self.combination.operand(*attribute, test, between);
         let name = match attribute {
             A::SrcMacAddr => {
-                words.all(["-m", "mac"]);
+                words.all(&["-m", "mac"]);
                 "--mac-source"
             }
             A::SrcIpAddr => "--source",
             A::DstIpAddr => "--destination",
             A::SrcIpFrom | A::DstIpFrom => {
-                words.all(["-m", "iprange"]);
+                words.all(&["-m", "iprange"]);
                 let name = if *attribute == A::SrcIpFrom { "--src-range" } else { "--dst-range" };
                 words.option(*negated, name, &operand('-')?);
                 return Ok(());
             }
             A::Dscp => {
-                words.all(["-m", "dscp"]);
+                words.all(&["-m", "dscp"]);
                 "--dscp"
             }
             A::Flags => return self.tcp_flags(words, expression),
@@ -187,7 +186,7 @@ impl Write<'_> {
             }
             A::IpSet => return self.ip_set(words, expression),
             A::ConnlimitAbove => {
-                words.all(["-m", "connlimit"]);
+                words.all(&["-m", "connlimit"]);
                 "--connlimit-above"
             }
             other => return Err(Wrong::Malformed(*other)),
@@ -218,7 +217,7 @@ impl Write<'_> {
                 IpSetDirection::Dst => "dst",
             })
             .collect();
-        words.all(["-m", "set"]);
+        words.all(&["-m", "set"]);
         let negated = expression.negated && self.profile == Profile::Nwf;
         words.option(negated, "--match-set", &name);
         words.push(&flags.join(","));
@@ -288,10 +287,10 @@ impl Write<'_> {
         let kind = self.icmp(types)?;
         let (_, code) = self.type_code(codes)?;
         let (module, option) = self.icmp_option();
-        words.all(["-m", module]);
+        words.all(&["-m", module]);
         words.option(false, option, &kind);
         if let Some(code) = code {
-            words.all(["-m", module]);
+            words.all(&["-m", module]);
             words.option(true, option, &format!("{kind}/{code}"));
         }
         Ok(())

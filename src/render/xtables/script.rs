@@ -72,6 +72,7 @@ impl Script {
     fn head(&mut self, interfaces: &[&InterfaceName], action: Action) {
         self.line("#!/bin/sh");
         self.line(&format!("# {} {}; generated, do not edit", action.name(), listed(interfaces)));
+        self.line("# shellcheck disable=SC1003,SC2016 # words are meant as they are");
         self.line("set -uf");
         self.line("LC_ALL=C; export LC_ALL");
         for tool in Tool::ALL {

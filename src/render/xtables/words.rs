@@ -36,21 +36,21 @@ impl Words {
     }
 
     pub(super) fn push(&mut self, word: &str) {
-        self.all([word]);
+        self.all(&[word]);
     }
 
-    pub(super) fn all<'a>(&mut self, words: impl IntoIterator<Item = &'a str> + Clone) {
+    pub(super) fn all(&mut self, words: &[&str]) {
         for alternative in &mut self.alternatives {
-            alternative.extend(words.clone().into_iter().map(str::to_owned));
+            alternative.extend(words.iter().map(|word| (*word).to_owned()));
         }
     }
 
     /// An option with its sign and value.
     pub(super) fn option(&mut self, negated: bool, name: &str, value: &str) {
         match (negated, self.sign) {
-            (false, _) => self.all([name, value]),
-            (true, Sign::Behind) => self.all([name, "!", value]),
-            (true, Sign::InFront) => self.all(["!", name, value]),
+            (false, _) => self.all(&[name, value]),
+            (true, Sign::Behind) => self.all(&[name, "!", value]),
+            (true, Sign::InFront) => self.all(&["!", name, value]),
         }
     }
 
@@ -106,11 +106,11 @@ impl Combination<'_> {
 
     /// The text of a value with its mask or its range's end (EB-32).
     pub(super) fn operand(&self, attribute: Attribute, test: &Test, between: char) -> Result<String, Wrong> {
-        let text = |slot| self.text(attribute, slot);
+        let print = |slot| self.text(attribute, slot);
         match test {
-            Test::Is(slot) => text(slot),
-            Test::Masked { value, mask } => Ok(format!("{}/{}", text(value)?, text(mask)?)),
-            Test::Range { start, end } => Ok(format!("{}{between}{}", text(start)?, text(end)?)),
+            Test::Is(slot) => print(slot),
+            Test::Masked { value, mask } => Ok(format!("{}/{}", print(value)?, print(mask)?)),
+            Test::Range { start, end } => Ok(format!("{}{between}{}", print(start)?, print(end)?)),
             Test::TypeCode(_) | Test::InSet { .. } => Err(Wrong::Malformed(attribute)),
         }
     }
