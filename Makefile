@@ -10,8 +10,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 SHARE = $(DESTDIR)$(PREFIX)/share
 # The programs and frames of the demo need root; only they run under sudo, not the compiler.
-AS_ROOT = $(shell [ "$$(id -u)" -eq 0 ] || ! command -v sudo >/dev/null || \
-	echo --config 'target."cfg(unix)".runner="sudo -E"')
+AS_ROOT = $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo 2>/dev/null),--config 'target."cfg(unix)".runner="sudo -E"'))
 # rustup puts cargo here; a shell that was started before does not know it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
