@@ -154,8 +154,7 @@ fn nft_66_an_interface_that_no_map_takes_is_refused() {
 
 #[test]
 fn every_rule_that_cannot_be_rendered_is_told() {
-    let content =
-        "<rule action='drop' direction='inout'><vlan/></rule><rule action='drop' direction='out'><stp/></rule>";
+    let content = "<rule action='drop' direction='out'><tcp connlimit-above='1'/></rule><rule action='drop' direction='in'><all ipset='x'/></rule>";
     assert_eq!(try_plan(&ruleset(content, "", Profile::Nwf), Features::relay()).unwrap_err().len(), 2);
     assert_eq!(plan(&ruleset(content, "", Profile::Nwf), &Nft, &Options::default()).unwrap_err().len(), 2);
 }

@@ -64,6 +64,10 @@ const RULES: &str = "
 <rule action='drop' direction='inout'><rarp match='no' gratuitous='true'/></rule>
 <rule action='accept' direction='inout'><ip srcipaddr='$IP' srcipmask='24' dstipaddr='10.0.0.9' protocol='tcp' srcportstart='$P' dstportstart='5' dstportend='9' dscp='$D'/></rule>
 <rule action='accept' direction='inout'><ip srcipaddr='$IP' dscp='$D'/></rule>
+<rule action='accept' direction='inout'><vlan srcmacaddr='$M' vlanid='$D' encap-protocol='arp'/></rule>
+<rule action='drop' direction='out'><vlan match='no' vlanid='5' encap-protocol='0x86dd'/></rule>
+<rule action='drop' direction='out'><stp srcmacaddr='$M' type='$D' flags='1' root-priority='1' root-priority-hi='5' root-address='1:2:3:4:5:6' root-address-mask='ff:ff:ff:0:0:0' root-cost='$P' root-cost-hi='70000'/></rule>
+<rule action='drop' direction='inout'><stp match='no' sender-priority='1' sender-address='$M' sender-address-mask='ff:ff:ff:ff:0:0' port='$P' age='1' age-hi='3' max-age='20' hello-time='$D' forward-delay='1' forward-delay-hi='2'/></rule>
 <rule action='accept' direction='inout'><ip match='no' srcipaddr='10.0.0.1' srcipmask='8' dscp='3'/></rule>
 <rule action='accept' direction='inout'><ip match='no' dscp='3' protocol='$D'/></rule>
 <rule action='accept' direction='inout'><ip srcipaddr='10.0.0.1' srcipmask='$D'/></rule>

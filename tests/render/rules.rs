@@ -55,9 +55,15 @@ fn nft_47_ports_are_not_read_in_later_fragments() {
         out("ip protocol='udp' srcportstart='67' dstportstart='1000' dstportend='2000'"),
         [format!("ether type ip {G4} ip protocol 17 th sport 67 th dport 1000-2000 drop")]
     );
-    assert_eq!(out("ipv6 protocol='udp' dstportstart='547'"), ["ether type ip6 @th,0,24 0x000000-0xffffff meta l4proto 17 th dport 547 drop"]);
+    assert_eq!(
+        out("ipv6 protocol='udp' dstportstart='547'"),
+        ["ether type ip6 @th,0,24 0x000000-0xffffff meta l4proto 17 th dport 547 drop"]
+    );
     assert_eq!(ip("udp dstportstart='53'"), [format!("ether type ip meta l4proto 17 {G4} udp dport 53 drop")]);
-    assert_eq!(ip("udp-ipv6 dstportstart='53'"), ["ether type ip6 meta l4proto 17 @th,0,24 0x000000-0xffffff udp dport 53 drop"]);
+    assert_eq!(
+        ip("udp-ipv6 dstportstart='53'"),
+        ["ether type ip6 meta l4proto 17 @th,0,24 0x000000-0xffffff udp dport 53 drop"]
+    );
     assert_eq!(ip("icmp type='8'"), [format!("ether type ip meta l4proto 1 {G4} icmp type 8 drop")]);
 }
 
@@ -329,20 +335,36 @@ fn nft_124_reject_as_well_as_the_host_can() {
 }
 
 #[test]
+fn nft_122_vlan() {
+    let front = "ether type 0x8100";
+    assert_eq!(out("vlan vlanid='5' encap-protocol='arp'"), [format!("{front} vlan id 5 vlan type 0x0806 drop")]);
+    assert_eq!(out("vlan match='no' vlanid='0x10'"), [format!("{front} vlan id != 16 drop")]);
+    assert_eq!(out("vlan"), [format!("{front} drop")]);
+}
+
+#[test]
+fn nft_122_d11_d12_d13_spanning_tree() {
+    let front = "ether daddr 01:80:c2:00:00:00 @nh,0,40 0x4242030000";
+    let configuration = format!("{front} @nh,48,8 0x00");
+    assert_eq!(out("stp"), [format!("{front} drop")]);
+    assert_eq!(out("stp type='128' flags='1'"), [format!("{front} @nh,48,8 0x80 @nh,56,8 0x01 drop")]);
+    assert_eq!(
+        out("stp root-cost='5' root-cost-hi='9' port='1'"),
+        [format!("{configuration} @nh,128,32 0x00000005-0x00000009 @nh,224,16 0x0001 drop")]
+    );
+    assert_eq!(
+        out("stp match='no' root-address='1:2:3:4:5:6' root-address-mask='ff:ff:ff:0:0:0'"),
+        [format!("{configuration} @nh,80,48 & 0xffffff000000 != 0x010203000000 drop")]
+    );
+}
+
+#[test]
 fn nft_103_what_cannot_be_rendered_refuses_the_filter_and_names_the_rule() {
     let why = |rule: &str| {
         let content = format!("<rule action='drop' direction='out'><{rule}/></rule>");
         let errors = try_plan(&ruleset(&content, "", Profile::Nwf), Features::native()).unwrap_err();
         errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
-    assert_eq!(
-        why("vlan vlanid='5'"),
-        "vnet0: filter `f` rule 1 (vlan, out): the protocol `vlan` cannot be rendered for nftables yet"
-    );
-    assert_eq!(
-        why("stp"),
-        "vnet0: filter `f` rule 1 (stp, out): the protocol `stp` cannot be rendered for nftables yet"
-    );
     assert_eq!(
         why("tcp connlimit-above='3'"),
         "vnet0: filter `f` rule 1 (tcp, out): the attribute `connlimit-above` cannot be rendered for nftables yet"

@@ -11,6 +11,10 @@ use crate::ruleset::{Expression, Rule, Slot, Test, TypeCode};
 pub enum Guard {
     /// The frame's type, as ebtables reads it: a tagged frame is of type 0x8100 (NFT-40).
     EtherType(&'static str),
+    /// Spanning tree goes to one address; its LLC header and protocol number tell it from what else does.
+    SpanningTree,
+    /// The fields behind a spanning-tree message's flags are those of a configuration message only.
+    StpConfiguration,
     /// The protocol behind the IP header and its extensions.
     L4Proto(u8),
     /// Not a later fragment, which has no transport header (NFT-47).
@@ -42,6 +46,8 @@ impl std::fmt::Display for Guard {
         f.write_str(match self {
             Guard::EtherType(name) => return write!(f, "ether type {name}"),
             Guard::L4Proto(number) => return write!(f, "meta l4proto {number}"),
+            Guard::SpanningTree => "ether daddr 01:80:c2:00:00:00 @nh,0,40 0x4242030000",
+            Guard::StpConfiguration => "@nh,48,8 0x00",
             Guard::FirstFragment => "ip frag-off & 0x1fff == 0",
             Guard::TransportHeader => "@th,0,24 0x000000-0xffffff",
             Guard::ArpHardware => "arp htype 1",
@@ -105,7 +111,7 @@ impl<'a> Item<'a> {
 /// Why an expression cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unwritable {
-    /// Not yet: what, with its article or quotes.
+    /// Not yet: what, with its article and quotes.
     NotYet(&'static str),
     /// An IP set.
     IpSet,
@@ -152,11 +158,11 @@ pub fn shape<'a>(
 ) -> Result<Shape<'a>, Vec<(Option<Attribute>, Unwritable)>> {
     let mut shape = Shape { guards: BTreeSet::new(), alternatives: vec![Vec::new()] };
     let Some(protocol) = rule.protocol else { return Ok(shape) };
-    if let Some(name) = not_yet(protocol) {
-        return Err(vec![(None, Unwritable::NotYet(name))]);
-    }
     if let Some(guard) = ether_type(protocol) {
         shape.guards.insert(Guard::EtherType(guard));
+    }
+    if protocol == Protocol::Stp {
+        shape.guards.insert(Guard::SpanningTree);
     }
     if let Some(number) = protocol.ip_number() {
         shape.guards.insert(Guard::L4Proto(number));
@@ -181,36 +187,6 @@ impl<'a> Shape<'a> {
                 self.alternatives.push(alternative.iter().chain(items).copied().collect());
             }
         }
-    }
-}
-
-/// Protocols of a later release.
-fn not_yet(protocol: Protocol) -> Option<&'static str> {
-    match protocol {
-        Protocol::Vlan => Some("the protocol `vlan`"),
-        Protocol::Stp => Some("the protocol `stp`"),
-        Protocol::Mac
-        | Protocol::Arp
-        | Protocol::Rarp
-        | Protocol::Ip
-        | Protocol::Ipv6
-        | Protocol::Tcp
-        | Protocol::Icmp
-        | Protocol::Igmp
-        | Protocol::Udp
-        | Protocol::Udplite
-        | Protocol::Esp
-        | Protocol::Ah
-        | Protocol::Sctp
-        | Protocol::All
-        | Protocol::TcpIpv6
-        | Protocol::Icmpv6
-        | Protocol::UdpIpv6
-        | Protocol::UdpliteIpv6
-        | Protocol::EspIpv6
-        | Protocol::AhIpv6
-        | Protocol::SctpIpv6
-        | Protocol::AllIpv6 => None,
     }
 }
 
@@ -270,7 +246,7 @@ impl<'a> Reader<'_, 'a> {
                     vec![SAME_BYTES.map(text).to_vec()]
                 })
             }
-            (Attribute::Flags, Test::Is(slot)) => {
+            (Attribute::Flags, Test::Is(slot)) if self.protocol != Protocol::Stp => {
                 self.transport_guard(guards);
                 Ok(item(What::TcpFlags(slot)))
             }
@@ -302,6 +278,12 @@ impl<'a> Reader<'_, 'a> {
         }
         match self.protocol {
             Protocol::Mac if attribute == A::ProtocolId => Ok(Key::hexadecimal("ether type", 16)),
+            Protocol::Vlan => match attribute {
+                A::VlanId => Ok(Key { shifted: true, ..Key::decimal("vlan id", 12) }),
+                A::EncapProtocol => Ok(Key::hexadecimal("vlan type", 16)),
+                _ => Err(malformed(attribute)),
+            },
+            Protocol::Stp => self.stp_key(attribute, guards),
             Protocol::Arp | Protocol::Rarp => self.arp_key(expression, guards),
             Protocol::Ip => match attribute {
                 A::SrcIpAddr => Ok(Key::ipv4("ip saddr")),
@@ -328,6 +310,32 @@ impl<'a> Reader<'_, 'a> {
             },
             _ => self.ip_layer_key(attribute, guards),
         }
+    }
+
+    /// NFT-122: places behind the LLC header, which nft counts as network header (right where ebtables is one byte
+    /// off, D11). What stands behind the flags is there in configuration messages only, so the type must be theirs
+    /// unless the rule names one.
+    fn stp_key(&self, attribute: Attribute, guards: &mut BTreeSet<Guard>) -> Result<Key, Unwritable> {
+        use Attribute as A;
+        let key = match attribute {
+            A::Type => return Ok(Key::hexadecimal("@nh,48,8", 8)),
+            A::Flags => return Ok(Key::hexadecimal("@nh,56,8", 8)),
+            A::RootPriority => Key::hexadecimal("@nh,64,16", 16),
+            A::RootAddress => Key::hexadecimal("@nh,80,48", 48),
+            A::RootCost => Key::hexadecimal("@nh,128,32", 32),
+            A::SenderPriority => Key::hexadecimal("@nh,160,16", 16),
+            A::SenderAddress => Key::hexadecimal("@nh,176,48", 48),
+            A::Port => Key::hexadecimal("@nh,224,16", 16),
+            A::Age => Key::hexadecimal("@nh,240,16", 16),
+            A::MaxAge => Key::hexadecimal("@nh,256,16", 16),
+            A::HelloTime => Key::hexadecimal("@nh,272,16", 16),
+            A::ForwardDelay => Key::hexadecimal("@nh,288,16", 16),
+            _ => return Err(malformed(attribute)),
+        };
+        if !self.expressions.iter().any(|expression| expression.attribute == A::Type) {
+            guards.insert(Guard::StpConfiguration);
+        }
+        Ok(key)
     }
 
     /// NFT-43: ebtables reads addresses of Ethernet and IPv4 only, wherever they lie; nft reads fixed places.
