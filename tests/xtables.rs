@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod lab;
+mod runner;
 
 #[path = "xtables/conformance.rs"]
 mod conformance;
@@ -19,3 +20,8 @@ mod rules;
 mod shells;
 #[path = "xtables/lifecycle.rs"]
 mod lifecycle;
+
+#[test]
+fn cases() {
+    runner::run("xtables");
+}
