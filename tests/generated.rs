@@ -31,8 +31,11 @@ const PROGRAMS: &[Program] = &[
     program(nwf::cli::front_command, &[0, 2, 8], &["front"]),
 ];
 
-/// All kinds of documents, and the page in docs/documents that describes each.
-const DOCUMENTS: &[(&str, &str, fn() -> schemars::Schema)] = &[
+/// A kind of document: kind and version, what it holds, its schema.
+type Document = (&'static str, &'static str, fn() -> schemars::Schema);
+
+/// All kinds of documents; each has a page in docs/documents.
+const DOCUMENTS: &[Document] = &[
     ("filters/1", "filters, bindings as typed data", || schemars::schema_for!(nwf::model::Filters)),
     ("ruleset/1", "the concrete rules of interfaces", || schemars::schema_for!(nwf::ruleset::Ruleset)),
     ("plan/1", "a ruleset rendered for one backend", || schemars::schema_for!(nwf::plan::Plan)),

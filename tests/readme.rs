@@ -40,7 +40,7 @@ fn parts(text: &str) -> Vec<Part> {
         let Some(info) = line.strip_prefix("```") else { continue };
         let block: Vec<(usize, &str)> = lines.by_ref().take_while(|(_, line)| *line != "```").collect();
         if let Some(name) = file.take() {
-            parts.push(Part::File { name, text: block.iter().map(|(_, line)| format!("{line}\n")).collect() });
+            parts.push(Part::File { name, text: block.iter().flat_map(|(_, line)| [*line, "\n"]).collect() });
         } else if info.starts_with("console") {
             let root = info == "console root";
             for (number, line) in block {

@@ -99,8 +99,8 @@ const RENDER: &[(&str, &str)] = &[
     ),
     (
         "nwf::render::not_yet",
-        "This version renders neither the protocols vlan and stp nor the attribute connlimit-above. What it cannot render \
-         exactly it refuses, and the filter as a whole, since a rule left out is a door left open.",
+        "This version does not render the attribute connlimit-above for nftables. What it cannot render exactly it \
+         refuses, and the filter as a whole, since a rule left out is a door left open.",
     ),
     (
         "nwf::render::ip_set",

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::model::{Attribute, Direction, FilterName, InterfaceName, Location, Protocol, Provenance, VariableAccess};
 use super::xtables::XtablesError;
+use crate::model::{Attribute, Direction, FilterName, InterfaceName, Location, Protocol, Provenance, VariableAccess};
 use crate::problem::Problem;
 use crate::ruleset::{LearningMethod, Rule};
 

@@ -1,5 +1,5 @@
 //! The rules of spec 02, each under its number.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::format_collect)]
 
 use super::store::MemoryStore;
 use super::*;
