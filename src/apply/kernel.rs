@@ -59,7 +59,6 @@ pub fn table(runner: &dyn Runner, table: Table) -> Result<TableSeen, ApplyError>
     let Some(comment) = runner.table(table).map_err(unreadable)? else {
         return Ok(TableSeen::Absent);
     };
-    let comment = comment.unwrap_or_default();
     Ok(match comment.strip_prefix(OWNER) {
         Some(rest) if rest.split(';').any(|part| part == SCHEMA) => TableSeen::Ours,
         Some(_) => TableSeen::OtherSchema(comment),

@@ -1,4 +1,4 @@
-//! Questions to nf_tables, asked of the kernel itself: a program that lists rules takes a hundred times as long.
+//! Questions to nftables, asked of the kernel itself: a program that lists rules takes a hundred times as long.
 //!
 //! Numbers are those of `linux/netlink.h`, `linux/netfilter/nfnetlink.h` and `linux/netfilter/nf_tables.h`; comments lie
 //! in the user data of tables, elements and rules as libnftnl writes them: type, length, text with a NUL.
@@ -73,13 +73,13 @@ pub fn generation() -> io::Result<u32> {
     id.and_then(number).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// The comment of a table; none if there is no such table.
+/// The comment of a table, empty if it has none; none if there is no such table.
 ///
 /// # Errors
 /// The kernel refuses.
-pub fn table(table: Table) -> io::Result<Option<Option<String>>> {
+pub fn table(table: Table) -> io::Result<Option<String>> {
     let answers = existing(ask(family(table), GET_TABLE, false, &[(TABLE_NAME, NWF)]))?;
-    Ok(answers.and_then(|answers| answers.first().map(|answer| comment(answer, TABLE_USERDATA))))
+    Ok(answers.and_then(|answers| answers.first().map(|answer| comment(answer, TABLE_USERDATA).unwrap_or_default())))
 }
 
 /// The elements of a map of interface names; none if there is no such map.

@@ -139,8 +139,8 @@ pub enum ApplyError {
         /// What the system said.
         error: io::Error,
     },
-    /// The rules are in force, but the state does not say so.
-    #[error("the rules are in force, but the state could not be written to `{}`: {error}", path.display())]
+    /// The transaction is done, but the state does not say so.
+    #[error("the kernel has changed, but the state could not be written to `{}`: {error}", path.display())]
     #[diagnostic(
         code(nwf::apply::state_behind),
         help("make room or correct the permissions; the next run finds out what is in force")
@@ -342,11 +342,13 @@ fn needs(missing: &[BTreeSet<Feature>]) -> String {
 fn remedies(missing: &[BTreeSet<Feature>]) -> String {
     let all: BTreeSet<Feature> = missing.iter().flatten().copied().collect();
     let mut text = String::new();
-    for feature in all {
+    for feature in &all {
         let _ = writeln!(text, "{feature}: {}", feature.remedy());
     }
-    text.push_str("or use statematch='false' in the filter's rules");
-    text
+    if all.iter().any(|feature| *feature != Feature::BridgeReject) {
+        text.push_str("or use statematch='false' in the filter's rules");
+    }
+    text.trim_end().to_owned()
 }
 
 fn list(interfaces: &[InterfaceName]) -> String {

@@ -76,11 +76,11 @@ pub trait Runner: Sync {
     /// namespace, whoever makes it. None if the kernel does not tell.
     fn generation(&self) -> Option<u32>;
 
-    /// The comment of a table of ours; none if there is no table of that name.
+    /// The comment of a table of ours, empty if it has none; none if there is no table of that name.
     ///
     /// # Errors
     /// The kernel refuses to tell.
-    fn table(&self, table: Table) -> io::Result<Option<Option<String>>>;
+    fn table(&self, table: Table) -> io::Result<Option<String>>;
 
     /// The elements of a map in `bridge nwf`; none if there is no such map.
     ///
@@ -150,7 +150,11 @@ fn start(arguments: &[&str], lock: Option<&File>) -> io::Result<Child> {
 fn feed(mut child: Child, script: &str) -> io::Result<Ran> {
     // If this process is killed while it writes a script into a pipe, nft takes the part that it got for the whole. So
     // the script lies in a file, and through the pipe goes one line, which arrives as a whole or not at all.
-    let mut file = File::from(memfd_create("nwf-apply", MFdFlags::MFD_CLOEXEC)?);
+    let mut file = match memfd_create("nwf-apply", MFdFlags::MFD_CLOEXEC) {
+        Ok(file) => File::from(file),
+        // Forbidden by the sysctl vm.memfd_noexec, or by a sandbox.
+        Err(_) => tempfile::tempfile()?,
+    };
     file.write_all(script.as_bytes())?;
     let line = format!("include \"/proc/{}/fd/{}\"\n", std::process::id(), file.as_raw_fd());
     if let Some(mut stdin) = child.stdin.take() {
@@ -227,7 +231,7 @@ impl Runner for Host {
         netlink::generation().ok()
     }
 
-    fn table(&self, table: Table) -> io::Result<Option<Option<String>>> {
+    fn table(&self, table: Table) -> io::Result<Option<String>> {
         netlink::table(table)
     }
 

@@ -223,10 +223,10 @@ impl Runner for Sim {
         Ok(inner.features.contains(&feature))
     }
 
-    fn table(&self, table: Table) -> io::Result<Option<Option<String>>> {
+    fn table(&self, table: Table) -> io::Result<Option<String>> {
         let mut inner = self.inner();
         Sim::count(&mut inner, "table")?;
-        Ok(inner.kernel.tables.get(&table.to_string()).map(|table| table.comment.clone()))
+        Ok(inner.kernel.tables.get(&table.to_string()).map(|table| table.comment.clone().unwrap_or_default()))
     }
 
     fn elements(&self, map: &str) -> io::Result<Vec<Element>> {
@@ -1125,4 +1125,117 @@ proptest! {
         prop_assert!(!lab.check(&plans).unwrap().changed);
         prop_assert!(!lab.install(&plans).unwrap().changed);
     }
+}
+
+/// Each error's code and whole text, and that the code is explained.
+#[test]
+fn ui_31_errors_have_codes_texts_and_explanations() {
+    use miette::Diagnostic;
+    let interface: InterfaceName = "vnet0".parse().unwrap();
+    let path = PathBuf::from("/run/nwf/host.json");
+    let denied = || io::Error::from_raw_os_error(13);
+    let ran = Ran { status: Some(1), stdout: String::new(), stderr: "Error: x\n".repeat(20) };
+    let errors: Vec<Box<dyn Diagnostic>> = vec![
+        Box::new(ApplyError::NotPermitted),
+        Box::new(ApplyError::NoNft),
+        Box::new(ApplyError::NftUnusable { error: denied() }),
+        Box::new(ApplyError::UnreadableRules { error: io::Error::from_raw_os_error(95) }),
+        Box::new(ApplyError::ForeignTable { table: Table::InetNwf }),
+        Box::new(ApplyError::OtherSchema { table: Table::BridgeNwf, comment: "owner=nwf;schema=2".to_owned() }),
+        Box::new(ApplyError::Refused { ran, place: None }),
+        Box::new(ApplyError::MissingFeature {
+            interface: interface.clone(),
+            missing: vec![BTreeSet::from([Feature::BridgeReject])],
+        }),
+        Box::new(ApplyError::RelayOff { interface: interface.clone(), bridge: "br0".to_owned() }),
+        Box::new(ApplyError::Backend { backend: BackendName::Xtables }),
+        Box::new(ApplyError::PlannedTwice {
+            interface: interface.clone(),
+            first: "a.json".to_owned(),
+            second: "b.json".to_owned(),
+        }),
+        Box::new(ApplyError::BadPlan { interface: interface.clone(), why: "it has no renderings".to_owned() }),
+        Box::new(ApplyError::State { what: "write", path: path.clone(), error: denied() }),
+        Box::new(ApplyError::StateBehind { path: path.clone(), error: denied() }),
+        Box::new(ApplyWarning::RelayUnknown { interface: interface.clone() }),
+        Box::new(ApplyWarning::Flushed { interfaces: vec![interface; 7] }),
+        Box::new(ApplyWarning::OtherNamespace { path: "/run/nwf".into() }),
+    ];
+    let mut text = String::new();
+    let mut codes = BTreeSet::new();
+    for error in &errors {
+        let code = error.code().unwrap().to_string();
+        let help = error.help().map(|help| help.to_string()).unwrap_or_default();
+        let _ = writeln!(text, "{code}\n  {error}\n  {}", help.replace('\n', "\n  "));
+        codes.insert(code);
+    }
+    let explained: BTreeSet<String> = EXPLANATIONS.iter().map(|(code, _)| (*code).to_owned()).collect();
+    assert_eq!(codes, explained);
+    assert_eq!(codes.len(), errors.len());
+    insta::assert_snapshot!(text, @r#"
+    nwf::apply::not_permitted
+      rules can only be looked at and changed with the capability CAP_NET_ADMIN
+      run nwf-apply as root; nwf-parse, nwf-resolve and nwf-render need no privileges
+    nwf::apply::no_nft
+      the program `nft` was not found
+      install the package `nftables`
+    nwf::apply::nft_unusable
+      the program `nft` cannot be run: Permission denied (os error 13)
+      `nft --version` should print a version
+    nwf::apply::unreadable_rules
+      the kernel does not tell what rules there are: Operation not supported (os error 95)
+      has it nf_tables for bridges (CONFIG_NF_TABLES_BRIDGE)? `nft list tables` should list without an error
+    nwf::apply::foreign_table
+      the table `inet nwf` is not ours: it has no comment `owner=nwf`
+      nothing was changed; find out whose it is, then rename or delete it (`nft delete table inet nwf`)
+    nwf::apply::other_schema
+      the table `bridge nwf` was made by another version of nwf: its comment is `owner=nwf;schema=2`
+      nothing was changed; use that version, or remove all rules with its `nwf-apply --remove-all`
+    nwf::apply::refused
+      nft refused the rules
+      nothing was changed; nft said:
+      Error: x
+      Error: x
+      Error: x
+      Error: x
+      Error: x
+      Error: x
+      Error: x
+      Error: x
+      Error: x
+      Error: x
+      Error: x
+      Error: x
+      (8 more lines)
+    nwf::apply::missing_feature
+      the rules of `vnet0` need what this host lacks: `bridge-reject`
+      bridge-reject: load the kernel module nft_reject_bridge
+    nwf::apply::relay_off
+      the rules of `vnet0` need connection state, but bridged packets do not pass br_netfilter on its bridge `br0`
+      switch it on for this bridge: `ip link set br0 type bridge nf_call_iptables 1 nf_call_ip6tables 1`; or use statematch='false' in the filter's rules
+    nwf::apply::backend
+      plans of the backend `xtables` cannot be applied yet
+      render the rules for nftables: `nwf-render --backend nft`
+    nwf::apply::planned_twice
+      the interface `vnet0` is planned twice, in `a.json` and in `b.json`
+      an interface has one filter; leave one of the two out
+    nwf::apply::bad_plan
+      the plan of `vnet0` is wrong: it has no renderings
+      nothing was changed; render the ruleset again with nwf-render
+    nwf::apply::state
+      cannot write `/run/nwf/host.json`: Permission denied (os error 13)
+      the state is in `$NWF_RUN_DIR`, by default `/run/nwf`; check its permissions and the space
+    nwf::apply::state_behind
+      the kernel has changed, but the state could not be written to `/run/nwf/host.json`: Permission denied (os error 13)
+      make room or correct the permissions; the next run finds out what is in force
+    nwf::apply::relay_unknown
+      the rules of `vnet0` need connection state, and it is on no bridge yet: packets that need it are dropped if its bridge does not pass them to br_netfilter
+      once it is on its bridge: `ip link set BRIDGE type bridge nf_call_iptables 1 nf_call_ip6tables 1`
+    nwf::apply::flushed
+      the rules of `vnet0`, `vnet0`, `vnet0`, `vnet0`, `vnet0` and 2 more interfaces are gone from the kernel: somebody has flushed them
+      apply their plans again
+    nwf::apply::other_namespace
+      the state in `/run/nwf` is of another network namespace
+      set `NWF_RUN_DIR` to a directory of its own for each network namespace; this run has looked at the kernel instead
+    "#);
 }
