@@ -146,6 +146,8 @@ struct SimInner {
     /// Runs until nft does not start.
     fail_after: Option<usize>,
     has_no_generation: bool,
+    /// Whether somebody else changes rules while a transaction runs.
+    is_busy: bool,
 }
 
 impl Sim {
@@ -270,7 +272,7 @@ impl Runner for Sim {
                 }
             }
             inner.kernel = kernel;
-            inner.generation += 1;
+            inner.generation += 1 + u32::from(inner.is_busy);
         }
         // Killed when the kernel has done it and nobody has noted it.
         faults::step();
@@ -453,6 +455,19 @@ fn a_change_by_somebody_else_costs_one_look() {
     lab.sim.ran();
     lab.install(&[plan("vnet0", &[("l2o", &["accept"])])]).unwrap();
     assert_eq!(lab.sim.ran(), [&LOOK[..], &["transaction"]].concat());
+}
+
+#[test]
+fn a_change_by_somebody_else_under_way_is_looked_for_the_next_time() {
+    let lab = Lab::new();
+    let plans = [plan("vnet0", &[("l2o", &["drop"])])];
+    lab.sim.inner().is_busy = true;
+    lab.install(&plans).unwrap();
+    lab.sim.ran();
+    for expected in [[&LOOK[..], &["rules"; 6]].concat(), Vec::new()] {
+        assert_eq!(actions(&lab.install(&plans).unwrap()), [Action::Unchanged]);
+        assert_eq!(lab.sim.ran(), expected);
+    }
 }
 
 #[test]
