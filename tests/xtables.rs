@@ -12,14 +12,16 @@ mod conformance;
 mod given;
 #[path = "xtables/host.rs"]
 mod host;
+#[path = "xtables/lifecycle.rs"]
+mod lifecycle;
 #[path = "xtables/listings.rs"]
 mod listings;
+#[path = "xtables/properties.rs"]
+mod properties;
 #[path = "xtables/rules.rs"]
 mod rules;
 #[path = "xtables/shells.rs"]
 mod shells;
-#[path = "xtables/lifecycle.rs"]
-mod lifecycle;
 
 #[test]
 fn cases() {

@@ -150,11 +150,9 @@ fn eb_114_eb_115_sub_chains_are_removed_and_renamed_behind_all() {
     let switch = list_with(&rules(Profile::Libvirt, ETHERNET), Some(&old), Action::Switch);
     let ebtables = |words: &str| format!("ebtables --concurrent -t nat {words}");
     let mut expected = vec![ebtables("-L I-vnet0-mac-c"), ebtables("-F I-vnet0-mac-c"), ebtables("-X I-vnet0-mac-c")];
-    for (temporary, active) in [
-        ("J-vnet0-arp-a", "I-vnet0-arp-a"),
-        ("P-vnet0-arp-a", "O-vnet0-arp-a"),
-        ("P-vnet0-ipv6", "O-vnet0-ipv6"),
-    ] {
+    for (temporary, active) in
+        [("J-vnet0-arp-a", "I-vnet0-arp-a"), ("P-vnet0-arp-a", "O-vnet0-arp-a"), ("P-vnet0-ipv6", "O-vnet0-ipv6")]
+    {
         expected.push(ebtables(&format!("-L {temporary}")));
         expected.push(ebtables(&format!("-F {active}")));
         expected.push(ebtables(&format!("-X {active}")));
@@ -193,7 +191,7 @@ fn a_restore_text_has_one_transaction_for_each_table() {
     let text = restore(&planned(&rules(Profile::Nwf, PACKETS)), None, RestoreAction::Install);
     assert_eq!(
         text,
-        r#"# iptables-restore
+        "# iptables-restore
 *filter
 -N nwf-in
 -N nwf-out
@@ -214,7 +212,7 @@ fn a_restore_text_has_one_transaction_for_each_table() {
 -A nwf-host-in -m physdev --physdev-in vnet0 -g nwf-hi-vnet0
 -A nwf-in-post -m physdev --physdev-in vnet0 -j ACCEPT
 COMMIT
-"#
+"
     );
     let old = planned(&rules(Profile::Nwf, PACKETS));
     let text = restore(&planned(&rules(Profile::Nwf, ETHERNET)), Some(&old), RestoreAction::Install);

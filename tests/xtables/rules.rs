@@ -253,6 +253,32 @@ fn a_vlan_that_ebtables_does_not_know_is_refused() {
 }
 
 #[test]
+fn the_tcp_option_that_iptables_does_not_know_is_refused() {
+    assert_eq!(
+        refused("<rule action='drop' direction='out'><tcp option='0'/></rule>"),
+        "nwf::render::xtables_inexpressible: vnet0: filter `f` rule 1 (tcp, out), `option`: iptables has no words for the \
+         TCP option 0; it only ends the list of options: leave the rule out, or use the backend `nft`"
+    );
+}
+
+#[test]
+fn masks_of_zeros_hold_always_or_never() {
+    let mac = |sign: &str| {
+        nwf(&format!(
+            "<rule action='drop' direction='out'>
+               <mac{sign} srcmacaddr='2:0:0:0:0:1' srcmacmask='0:0:0:0:0:0'/><mac protocolid='arp'/></rule>"
+        ))
+    };
+    assert_eq!(mac(""), ["nwf-j-vnet0 -p 0x806 -j DROP"]);
+    assert!(mac(" match='no'").is_empty());
+    let tcp = |sign: &str| {
+        nwf(&format!("<rule action='drop' direction='in'><tcp{sign} srcipaddr='10.0.0.1' srcipmask='0'/></rule>"))
+    };
+    assert_eq!(tcp("").len(), 3);
+    assert!(tcp(" match='no'").is_empty());
+}
+
+#[test]
 fn an_icmpv6_type_needs_its_protocol() {
     assert_eq!(
         refused("<rule action='drop' direction='inout'><ipv6 type='1'/></rule>"),

@@ -1,6 +1,6 @@
 //! Rules of the Ethernet layer in the words of ebtables (spec 03, section 5).
 
-use super::words::{Combination, Shown, Sign, Words, Wrong, shown};
+use super::words::{Combination, Shown, Sign, Words, Wrong, looks_at_nothing, shown};
 use crate::model::{Attribute, ChainPrefix, Profile, Protocol};
 use crate::ruleset::{Expression, Placement, Rule, Slot, Test, TypeCode, Verdict};
 
@@ -183,7 +183,12 @@ pub(super) fn rule(
         let is_mac = |shown: &&Shown| rank(shown.written) < BEHIND_PROTOCOL;
         let write = Write { combination, profile, spelling, protocol };
         for shown in tests.iter().filter(is_mac) {
-            write.test(&mut words, shown)?;
+            // ebtables takes no mask of zeros.
+            if profile == Profile::Libvirt || !looks_at_nothing(combination, &shown.expression)? {
+                write.test(&mut words, shown)?;
+            } else if shown.expression.negated {
+                words.never();
+            }
         }
         words.all(head(protocol));
         let rest: Vec<&Shown> = tests.iter().filter(|shown| !is_mac(shown)).collect();
@@ -281,7 +286,7 @@ impl Write<'_> {
 
     fn plain(&self, attribute: Attribute, test: &Test) -> Result<String, Wrong> {
         let value = self.combination.operand(attribute, test, ':')?;
-        if attribute == Attribute::VlanId && value == "4095" && self.profile == Profile::Nwf {
+        if attribute == Attribute::VlanId && value == "4095" {
             let help =
                 "the number is reserved, and no frame should carry it; use the backend `nft`, or leave the rule out";
             return Err(Wrong::Inexpressible(attribute, "ebtables knows no VLAN 4095", help));

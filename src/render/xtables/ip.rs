@@ -1,7 +1,7 @@
 //! Rules of the IP layer in the words of iptables and ip6tables (spec 03, section 6).
 
 use super::names::IpChain;
-use super::words::{Combination, Shown, Sign, Words, Wrong, shown};
+use super::words::{Combination, Shown, Sign, Words, Wrong, looks_at_nothing, shown};
 use crate::model::{Attribute, IpSetDirection, Layer, Profile, Protocol, Provenance, Value};
 use crate::ruleset::{ConnectionDirection, Expression, Placement, StateTest, Test, TypeCode, Verdict};
 
@@ -96,13 +96,13 @@ fn target(verdict: Verdict, chain: IpChain, profile: Profile) -> Option<&'static
     })
 }
 
-/// One combination of a rule in one chain: the arguments behind the chain's name.
+/// One combination of a rule in one chain: the arguments behind the chain's name; none where it matches nothing.
 pub(super) fn rule(
     combination: Combination<'_>,
     placement: &Placement,
     chain: IpChain,
     profile: Profile,
-) -> Result<Vec<String>, Wrong> {
+) -> Result<Option<Vec<String>>, Wrong> {
     let rule = combination.rule;
     let mut words = Words::new(Sign::InFront);
     let Some(protocol) = rule.protocol else { return Err(Wrong::Malformed(Attribute::Protocol)) };
@@ -116,6 +116,13 @@ pub(super) fn rule(
             // Said together with the type.
             (Attribute::Code, _) => {}
             (Attribute::Type, Some(codes)) => write.type_and_code(&mut words, &shown.expression, &codes.expression)?,
+            // The tools take no inverted mask of zeros.
+            _ if profile == Profile::Nwf
+                && shown.expression.negated
+                && looks_at_nothing(combination, &shown.expression)? =>
+            {
+                words.never();
+            }
             _ => write.test(&mut words, &shown.expression)?,
         }
     }
@@ -132,7 +139,7 @@ pub(super) fn rule(
         words.all(&["-j", target]);
     }
     // Nothing of this layer is said in more than one rule.
-    Ok(words.finish().into_iter().next().unwrap_or_default())
+    Ok(words.finish().pop())
 }
 
 /// EB-70, EB-72, EB-75.
@@ -178,6 +185,13 @@ impl Write<'_> {
             A::Flags => return self.tcp_flags(words, expression),
             A::SrcPortStart => "--sport",
             A::DstPortStart => "--dport",
+            A::Option if operand(':')? == "0" => {
+                return Err(Wrong::Inexpressible(
+                    *attribute,
+                    "iptables has no words for the TCP option 0",
+                    "it only ends the list of options: leave the rule out, or use the backend `nft`",
+                ));
+            }
             A::Option => "--tcp-option",
             A::Type => {
                 let value = self.icmp(expression)?;

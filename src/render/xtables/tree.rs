@@ -182,7 +182,10 @@ impl Maker<'_> {
                     continue;
                 };
                 match ip::rule(combination, placement, chain, self.profile) {
-                    Ok(words) => made.push(IpRule { chain, words, provenance: rule.provenance.clone() }),
+                    Ok(words) => {
+                        let provenance = rule.provenance.clone();
+                        made.extend(words.map(|words| IpRule { chain, words, provenance }));
+                    }
                     Err(wrong) => {
                         self.fail(rule, placement, wrong);
                         return Vec::new();

@@ -67,6 +67,11 @@ impl Words {
         self.alternatives = alternatives;
     }
 
+    /// Nothing matches the rule: it is not said at all.
+    pub(super) fn never(&mut self) {
+        self.alternatives.clear();
+    }
+
     pub(super) fn finish(self) -> Vec<Vec<String>> {
         self.alternatives
     }
@@ -114,6 +119,26 @@ impl Combination<'_> {
             Test::TypeCode(_) | Test::InSet { .. } => Err(Wrong::Malformed(attribute)),
         }
     }
+}
+
+/// Whether a test looks at no bit of its field, so that it holds always, or inverted never.
+pub(super) fn looks_at_nothing(combination: Combination<'_>, expression: &Expression) -> Result<bool, Wrong> {
+    let Test::Masked { mask, .. } = &expression.test else { return Ok(false) };
+    Ok(match combination.value(expression.attribute, mask)? {
+        Value::Prefix(length) => length == 0,
+        Value::MacMask(mask) => mask.to_string() == "00:00:00:00:00:00",
+        Value::Number(_)
+        | Value::Hex(_)
+        | Value::Mac(_)
+        | Value::Ipv4(_)
+        | Value::Ipv6(_)
+        | Value::Bool(_)
+        | Value::Text(_)
+        | Value::State(_)
+        | Value::TcpFlags(_)
+        | Value::IpSet(_)
+        | Value::IpSetFlags(_) => return Err(Wrong::Malformed(expression.attribute)),
+    })
 }
 
 /// A test of a rule as it reads in a chain.
