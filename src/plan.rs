@@ -3,6 +3,8 @@
 //! A plan knows names and texts, not what a rule means. The texts are statements of the backend's tool; this
 //! module only puts them into the order in which they are loaded.
 
+pub mod xtables;
+
 use std::collections::BTreeSet;
 use std::fmt;
 

@@ -2,6 +2,7 @@
 
 use nwf::model::Profile;
 use nwf::plan::Plan;
+use nwf::plan::xtables::{Listing, TABLES, own_name, programs};
 use nwf::render::xtables::{Action, RestoreAction, restore};
 use nwf::ruleset::Ruleset;
 
@@ -251,6 +252,43 @@ COMMIT
 COMMIT
 "
     );
+}
+
+/// What of a plan's links and constant parts the listings of a host say is there, and how many there are.
+fn listed(host: &Host, plan: &Plan) -> (usize, usize) {
+    let rendering = &plan.interfaces[0].renderings[0];
+    let (mut there, mut all) = (0, 0);
+    for table in TABLES {
+        let (_, save) = programs(table).unwrap();
+        let text = host.run(&[save, "-t", own_name(table).unwrap()], "").success(save).unwrap();
+        let listing = Listing::read(table, &text);
+        let links = rendering.links.iter().filter(|link| link.table == table);
+        let found: Vec<bool> = links.map(|link| listing.has_link(link)).collect();
+        let setup = rendering.setup.iter().filter(|statement| statement.starts_with(&table.to_string()));
+        let parts: Vec<bool> = setup.map(|statement| listing.has_setup(statement)).collect();
+        let chains = rendering.chains.iter().filter(|chain| chain.table == table);
+        let chains: Vec<bool> = chains.map(|chain| listing.has_chain(&chain.name)).collect();
+        for is_there in [found, parts, chains].concat() {
+            all += 1;
+            there += usize::from(is_there);
+        }
+    }
+    (there, all)
+}
+
+#[test]
+fn listings_tell_what_is_in_force() {
+    for profile in [Profile::Nwf, Profile::Libvirt] {
+        let Some(host) = Host::new("listing") else { return };
+        let plan = planned(&rules(profile, BOTH));
+        assert_eq!(listed(&host, &plan).0, 0);
+        host.restore(&restore(&plan, None, RestoreAction::Install)).unwrap();
+        let (there, all) = listed(&host, &plan);
+        assert_eq!((there, all), (33, 33));
+        host.restore(&restore(&plan, None, RestoreAction::Remove)).unwrap();
+        // The constant part of both IP versions stays.
+        assert_eq!(listed(&host, &plan).0, 16);
+    }
 }
 
 #[test]

@@ -29,29 +29,12 @@ impl Tool {
         }
     }
 
-    /// The program that loads its rules in one transaction.
-    pub fn restore_name(self) -> &'static str {
-        match self {
-            Tool::Ebtables => "ebtables-restore",
-            Tool::Iptables => "iptables-restore",
-            Tool::Ip6tables => "ip6tables-restore",
-        }
-    }
-
     /// The table that our rules are in.
     pub fn table(self) -> Table {
         match self {
             Tool::Ebtables => Table::EbtablesNat,
             Tool::Iptables => Table::IptablesFilter,
             Tool::Ip6tables => Table::Ip6tablesFilter,
-        }
-    }
-
-    /// The name of that table for the tool itself.
-    pub fn table_name(self) -> &'static str {
-        match self {
-            Tool::Ebtables => "nat",
-            Tool::Iptables | Tool::Ip6tables => "filter",
         }
     }
 

@@ -26,7 +26,7 @@ use tree::{EthernetStep, IpRules, Made, Tree};
 pub use lifecycle::{Action, commands, shell};
 pub use names::collisions;
 pub use problem::{EXPLANATIONS, XtablesError};
-pub use restore::{Batch, RestoreAction, batch, restore};
+pub use restore::{RestoreAction, restore};
 
 /// The backend for ebtables, iptables and ip6tables.
 #[derive(Debug, Clone, Copy, Default)]
