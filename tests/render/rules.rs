@@ -27,6 +27,15 @@ fn nft_122_mac_addresses_and_types() {
 }
 
 #[test]
+fn two_fields_that_each_differ_are_not_joined_by_nft() {
+    // nft 1.0.6 loads `ether saddr != A ether type != B` as one comparison of both fields together.
+    let twice = "match='no' srcmacaddr='52:54:00:00:00:01' protocolid='0x600'";
+    assert_eq!(out(&format!("mac {twice}")), ["ether saddr != 52:54:00:00:00:01 ether type != 0x0600-0x0600 drop"]);
+    let ports = ip("udp match='no' srcportstart='5' dstportstart='6'");
+    assert!(ports[0].ends_with("sport != 5 udp dport != 6-6 drop"), "{ports:?}");
+}
+
+#[test]
 fn nft_102_what_looks_into_a_frame_names_its_type_first() {
     for (protocol, begin) in
         [("ip", "ether type ip"), ("ipv6", "ether type ip6"), ("arp", "ether type arp"), ("rarp", "ether type 0x8035")]

@@ -180,6 +180,7 @@ impl<'a> Alternative<'a> {
         wanted.sort_unstable();
         self.walk(&wheels, |at| {
             let mut text = String::new();
+            let mut differs = false;
             for (index, (item, piece)) in self.items.iter().zip(pieces).enumerate() {
                 let said = if wanted.binary_search(&index).is_ok() {
                     self.say(item, at)?
@@ -191,7 +192,16 @@ impl<'a> Alternative<'a> {
                         if !text.is_empty() {
                             text.push(' ');
                         }
-                        text.push_str(&piece);
+                        match inequality(&piece) {
+                            Some(value) if differs => {
+                                let _ = write!(text, "{piece}-{value}");
+                            }
+                            Some(_) => {
+                                differs = true;
+                                text.push_str(&piece);
+                            }
+                            None => text.push_str(&piece),
+                        }
                     }
                     Said::Always => {}
                     Said::Never => return Ok(()),
@@ -284,6 +294,17 @@ fn put(pieces: &mut [Option<String>], index: usize, text: String) {
     if let Some(piece) = pieces.get_mut(index) {
         *piece = Some(text);
     }
+}
+
+/// The value of a test that a whole field differs from it.
+///
+/// nft 1.0.6 joins two such tests of neighbouring fields to one of both together, which also matches where only one of
+/// them differs. It leaves ranges alone, so the second value is written as one.
+fn inequality(test: &str) -> Option<&str> {
+    let (field, value) = test.split_once(" != ")?;
+    let is_payload = !field.starts_with("meta ");
+    let is_single = !value.contains(['-', '/', '{', '@', ' ']) && !field.contains('&');
+    (is_payload && is_single).then_some(value)
 }
 
 fn one_interval(key: Key, negated: bool, interval: Interval) -> Said {
