@@ -357,6 +357,7 @@ fn nft_122_d11_d12_d13_spanning_tree() {
     let configuration = format!("{front} @nh,48,8 0x00");
     assert_eq!(out("stp"), [format!("{front} drop")]);
     assert_eq!(out("stp type='128' flags='1'"), [format!("{front} @nh,48,8 0x80 @nh,56,8 0x01 drop")]);
+    assert_eq!(out("stp flags='1'"), [format!("{configuration} @nh,56,8 0x01 drop")]);
     assert_eq!(
         out("stp root-cost='5' root-cost-hi='9' port='1'"),
         [format!("{configuration} @nh,128,32 0x00000005-0x00000009 @nh,224,16 0x0001 drop")]

@@ -13,7 +13,7 @@ pub enum Guard {
     EtherType(&'static str),
     /// Spanning tree goes to one address; its LLC header and protocol number tell it from what else does.
     SpanningTree,
-    /// The fields behind a spanning-tree message's flags are those of a configuration message only.
+    /// The fields behind a spanning-tree message's type are those of a configuration message only.
     StpConfiguration,
     /// The protocol behind the IP header and its extensions.
     L4Proto(u8),
@@ -313,13 +313,13 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// NFT-122: places behind the LLC header, which nft counts as network header (right where ebtables is one byte
-    /// off, D11). What stands behind the flags is there in configuration messages only, so the type must be theirs
+    /// off, D11). What stands behind the type is there in configuration messages only, so the type must be theirs
     /// unless the rule names one.
     fn stp_key(&self, attribute: Attribute, guards: &mut BTreeSet<Guard>) -> Result<Key, Unwritable> {
         use Attribute as A;
         let key = match attribute {
             A::Type => return Ok(Key::hexadecimal("@nh,48,8", 8)),
-            A::Flags => return Ok(Key::hexadecimal("@nh,56,8", 8)),
+            A::Flags => Key::hexadecimal("@nh,56,8", 8),
             A::RootPriority => Key::hexadecimal("@nh,64,16", 16),
             A::RootAddress => Key::hexadecimal("@nh,80,48", 48),
             A::RootCost => Key::hexadecimal("@nh,128,32", 32),
