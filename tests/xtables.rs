@@ -12,10 +12,14 @@ mod conformance;
 mod given;
 #[path = "xtables/host.rs"]
 mod host;
+#[path = "kernel/judge.rs"]
+mod judge;
 #[path = "xtables/lifecycle.rs"]
 mod lifecycle;
 #[path = "xtables/listings.rs"]
 mod listings;
+#[path = "xtables/packets.rs"]
+mod packets;
 #[path = "xtables/properties.rs"]
 mod properties;
 #[path = "xtables/rules.rs"]

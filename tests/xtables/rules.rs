@@ -156,9 +156,9 @@ fn qe_8_an_icmp_type_stands_in_both_directions() {
     assert_eq!(
         nwf(rule),
         [
-            "nwf-fj-vnet0 -p icmp --icmp-type 8 -j DROP",
-            "nwf-fp-vnet0 -p icmp --icmp-type 8 -j DROP",
-            "nwf-hj-vnet0 -p icmp --icmp-type 8 -j DROP",
+            "nwf-fj-vnet0 -p icmp '!' -f --icmp-type 8 -j DROP",
+            "nwf-fp-vnet0 -p icmp '!' -f --icmp-type 8 -j DROP",
+            "nwf-hj-vnet0 -p icmp '!' -f --icmp-type 8 -j DROP",
         ]
     );
     assert!(libvirt(rule).is_empty());
@@ -219,7 +219,7 @@ fn eb_48_type_and_code_with_different_signs_are_said_as_ranges() {
 fn eb_68_type_and_code_with_different_signs_in_the_ip_layer() {
     assert_eq!(
         nwf("<rule action='drop' direction='out'><icmp type='3'/><icmp match='no' code='1'/></rule>")[0],
-        "nwf-fj-vnet0 -p icmp -m icmp --icmp-type 3 -m icmp '!' --icmp-type 3/1 -j DROP"
+        "nwf-fj-vnet0 -p icmp '!' -f -m icmp --icmp-type 3 -m icmp '!' --icmp-type 3/1 -j DROP"
     );
     assert_eq!(
         nwf("<rule action='drop' direction='out'><icmpv6 type='3'/><icmpv6 match='no' code='1'/></rule>")[0],
@@ -262,6 +262,19 @@ fn the_tcp_option_that_iptables_does_not_know_is_refused() {
 }
 
 #[test]
+fn what_reads_ports_leaves_later_fragments_alone() {
+    let rule = "<rule action='drop' direction='in' statematch='false'><tcp match='no' dstportstart='80'/></rule>";
+    assert_eq!(nwf(rule)[1], "nwf-fp-vnet0 -p tcp '!' -f '!' --dport 80 -j DROP");
+    // There the sign of this attribute is that of another one (Q-10).
+    assert_eq!(libvirt(rule)[1], "FP-vnet0 -p tcp --dport 80 -j DROP");
+    // IPv6 has its fragments in a header of its own, and the kernel looks for ports in the first one only.
+    let ipv6 = "<rule action='drop' direction='in'><tcp-ipv6 dstportstart='80'/></rule>";
+    assert_eq!(nwf(ipv6)[1], "nwf-fp-vnet0 -p tcp --dport 80 -j DROP");
+    let address = "<rule action='drop' direction='in'><tcp srcipaddr='10.0.0.1'/></rule>";
+    assert_eq!(nwf(address)[1], "nwf-fp-vnet0 -p tcp --source 10.0.0.1 -j DROP");
+}
+
+#[test]
 fn masks_of_zeros_hold_always_or_never() {
     let mac = |sign: &str| {
         nwf(&format!(
@@ -279,12 +292,34 @@ fn masks_of_zeros_hold_always_or_never() {
 }
 
 #[test]
-fn an_icmpv6_type_needs_its_protocol() {
+fn fields_that_the_kernel_reads_wrongly_are_refused() {
+    let rule = "<rule action='drop' direction='in'><stp srcmacaddr='2:0:0:0:0:1' root-cost='5'/></rule>";
     assert_eq!(
-        refused("<rule action='drop' direction='inout'><ipv6 type='1'/></rule>"),
+        refused(rule),
+        "nwf::render::xtables_inexpressible: vnet0: filter `f` rule 1 (stp, in), `root-cost`: the kernel's part of \
+         ebtables reads fields of spanning-tree frames at the wrong place; match the frames by `srcmacaddr` alone, or \
+         use the backend `nft`"
+    );
+    assert_eq!(libvirt(rule), ["libvirt-P-vnet0 -s 02:00:00:00:00:01 -d 01:80:c2:00:00:00 --stp-root-cost 5 -j DROP"]);
+    assert_eq!(
+        nwf("<rule action='drop' direction='in'><stp srcmacaddr='2:0:0:0:0:1'/></rule>"),
+        ["nwf-p-vnet0 -s 02:00:00:00:00:01 -d 01:80:c2:00:00:00 -j DROP"]
+    );
+}
+
+#[test]
+fn an_icmpv6_type_says_its_protocol() {
+    assert_eq!(
+        nwf("<rule action='drop' direction='out'><ipv6 type='1' srcipaddr='::1'/></rule>"),
+        ["nwf-j-vnet0 -p ipv6 --ip6-source ::1 --ip6-protocol 58 --ip6-icmp-type 1:1/0:255 -j DROP"]
+    );
+    assert_eq!(
+        refused("<rule action='drop' direction='inout'><ipv6 protocol='udp' type='1'/></rule>"),
         "nwf::render::needs_protocol: vnet0: filter `f` rule 1 (ipv6, inout), `type`: this needs `protocol='icmpv6'` in \
          the same rule; add the attribute `protocol`, positive, with such a value"
     );
+    let libvirt = Given::new(Profile::Libvirt).filter("<rule action='drop' direction='out'><ipv6 type='1'/></rule>");
+    assert!(errors(&libvirt, &bridged())[0].starts_with("nwf::render::needs_protocol"));
 }
 
 #[test]
@@ -360,7 +395,7 @@ fn res_34_combinations_stand_in_order_in_each_chain() {
     assert_eq!(
         lines.iter().filter(|line| line.starts_with("nwf-fj")).collect::<Vec<_>>(),
         [("1", "80"), ("2", "80"), ("1", "90"), ("2", "90")]
-            .map(|(last, port)| format!("nwf-fj-vnet0 -p tcp --source 10.0.0.{last} --dport {port} -j DROP"))
+            .map(|(last, port)| format!("nwf-fj-vnet0 -p tcp '!' -f --source 10.0.0.{last} --dport {port} -j DROP"))
             .iter()
             .collect::<Vec<_>>()
     );

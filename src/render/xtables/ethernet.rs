@@ -173,7 +173,8 @@ pub(super) fn rule(
     let rule = combination.rule;
     let mut words = Words::new(Sign::Behind);
     if let Some(protocol) = rule.protocol {
-        check_protocol_of(rule)?;
+        check_protocol_of(rule, profile)?;
+        check_spanning_tree(rule, profile)?;
         let rank = |attribute| match (spelling, attribute) {
             // EB-131 names the upper protocol first.
             (Spelling::Interim, Attribute::Protocol) => BEHIND_PROTOCOL,
@@ -192,7 +193,11 @@ pub(super) fn rule(
         }
         words.all(head(protocol));
         let rest: Vec<&Shown> = tests.iter().filter(|shown| !is_mac(shown)).collect();
+        let is_implied = protocol == Protocol::Ipv6 && rule.expression(Attribute::Protocol).is_none();
         for shown in &rest {
+            if is_implied && shown.written == Attribute::Type {
+                words.option(false, "--ip6-protocol", "58");
+            }
             let codes = rest.iter().find(|other| other.expression.attribute == Attribute::Code);
             match (shown.expression.attribute, codes) {
                 // Said together with the type.
@@ -209,8 +214,24 @@ pub(super) fn rule(
     Ok(words.finish())
 }
 
+/// The match of ebtables takes the two bytes of the protocol identifier in front of the version for one, in every kernel
+/// up to now: it reads all fields of a BPDU one byte too early, and finds no type but 0.
+fn check_spanning_tree(rule: &Rule, profile: Profile) -> Result<(), Wrong> {
+    let is_field = |expression: &&Expression| expression.attribute != Attribute::SrcMacAddr;
+    match rule.expressions.iter().find(is_field) {
+        Some(field) if profile == Profile::Nwf && rule.protocol == Some(Protocol::Stp) => Err(Wrong::Inexpressible(
+            field.attribute,
+            "the kernel's part of ebtables reads fields of spanning-tree frames at the wrong place",
+            "match the frames by `srcmacaddr` alone, or use the backend `nft`",
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// The kernel takes ports and ICMPv6 types only beside a positive test of a protocol that has them.
-fn check_protocol_of(rule: &Rule) -> Result<(), Wrong> {
+///
+/// In the profile `nwf` a type without any such test says itself what it is a type of.
+fn check_protocol_of(rule: &Rule, profile: Profile) -> Result<(), Wrong> {
     let is_one_of = |numbers: &[u32]| {
         rule.expression(Attribute::Protocol).is_some_and(|expression| match &expression.test {
             Test::Is(slot) if !expression.negated => {
@@ -229,7 +250,8 @@ fn check_protocol_of(rule: &Rule) -> Result<(), Wrong> {
         }
     }
     for attribute in [Attribute::Type, Attribute::Code] {
-        if rule.expression(attribute).is_some() && !is_one_of(&[58]) {
+        let is_implied = profile == Profile::Nwf && rule.expression(Attribute::Protocol).is_none();
+        if rule.expression(attribute).is_some() && !is_implied && !is_one_of(&[58]) {
             return Err(Wrong::NeedsProtocol(attribute, "`protocol='icmpv6'`"));
         }
     }

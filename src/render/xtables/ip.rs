@@ -3,7 +3,7 @@
 use super::names::IpChain;
 use super::words::{Combination, Shown, Sign, Words, Wrong, looks_at_nothing, shown};
 use crate::model::{Attribute, IpSetDirection, Layer, Profile, Protocol, Provenance, Value};
-use crate::ruleset::{ConnectionDirection, Expression, Placement, StateTest, Test, TypeCode, Verdict};
+use crate::ruleset::{ConnectionDirection, Expression, Placement, Rule, StateTest, Test, TypeCode, Verdict};
 
 /// Longest comment of the profile `nwf`, in bytes (design.md, "Provenance in the kernel").
 const COMMENT_MAX_BYTES: usize = 255;
@@ -73,6 +73,8 @@ fn rank(attribute: Attribute) -> Option<u8> {
     })
 }
 
+/// First rank of the tests of what is behind the IP header.
+const TRANSPORT_HEADER: u8 = 6;
 /// First rank behind the test of the connection's state.
 const BEHIND_STATE: u8 = 20;
 
@@ -107,6 +109,10 @@ pub(super) fn rule(
     let mut words = Words::new(Sign::InFront);
     let Some(protocol) = rule.protocol else { return Err(Wrong::Malformed(Attribute::Protocol)) };
     words.all(&["-p", protocol_name(protocol)]);
+    if profile == Profile::Nwf && protocol.layer() == Layer::Ipv4 && reads_transport_header(rule) {
+        // A later fragment has no ports, yet iptables on nf_tables reads whatever stands in their place.
+        words.all(&["!", "-f"]);
+    }
     let write = Write { combination, profile, protocol };
     let tests = shown(rule, placement, |attribute| rank(attribute).unwrap_or(u8::MAX));
     let is_early = |shown: &&Shown| rank(shown.written).unwrap_or(u8::MAX) < BEHIND_STATE;
@@ -140,6 +146,13 @@ pub(super) fn rule(
     }
     // Nothing of this layer is said in more than one rule.
     Ok(words.finish().pop())
+}
+
+/// Whether a rule looks behind the IP header.
+fn reads_transport_header(rule: &Rule) -> bool {
+    rule.expressions.iter().any(|expression| {
+        rank(expression.attribute).is_some_and(|rank| (TRANSPORT_HEADER..BEHIND_STATE).contains(&rank))
+    })
 }
 
 /// EB-70, EB-72, EB-75.
