@@ -131,7 +131,8 @@ pub struct Rendering {
     pub state: StateMode,
     /// How rejected packets are answered.
     pub reject: RejectMode,
-    /// The constant part: whole statements, the same for every interface, safe to repeat.
+    /// The constant part: whole statements, the same for every interface. For nft they are safe to repeat; for xtables
+    /// each begins with its table, and what is there already is left out.
     pub setup: Vec<String>,
     /// The interface's chains; loading one again replaces its content.
     pub chains: Vec<PlanChain>,
@@ -175,9 +176,9 @@ pub struct Link {
     pub from: String,
     /// The chain that it leads to.
     pub to: String,
-    /// Statements that make it, also where it exists.
+    /// Statements that make it; for nft also where it exists.
     pub install: Vec<String>,
-    /// Statements that take it away, also where it does not exist.
+    /// Statements that take it away; for nft also where it does not exist.
     pub remove: Vec<String>,
 }
 

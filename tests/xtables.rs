@@ -12,6 +12,7 @@ mod conformance;
 mod given;
 #[path = "xtables/host.rs"]
 mod host;
+#[allow(dead_code)]
 #[path = "kernel/judge.rs"]
 mod judge;
 #[path = "xtables/lifecycle.rs"]
