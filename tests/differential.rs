@@ -24,7 +24,7 @@ mod frames;
 #[path = "differential/quirks.rs"]
 mod quirks;
 
-use bench::{Bench, Difference};
+use bench::{Bench, Difference, Rules};
 use dice::Dice;
 use filters::Case;
 use nwf::model::Profile;
@@ -45,15 +45,23 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn the_simulator_and_the_kernel_give_the_same_verdicts() {
-    let Some(bench) = Bench::new("differential test") else { return };
+fn the_simulator_and_nftables_give_the_same_verdicts() {
+    compare("nft", Rules::Nft);
+}
+
+#[test]
+fn the_simulator_and_xtables_give_the_same_verdicts() {
+    compare("xtables", Rules::Xtables);
+}
+
+fn compare(name: &str, rules: Rules) {
+    let Some(mut bench) = Bench::new(&format!("differential test of {name}"), rules) else { return };
     let filters = usize::try_from(number("NWF_DIFFERENTIAL_FILTERS").unwrap_or(40)).unwrap();
     let time = number("NWF_DIFFERENTIAL_SECONDS").map(Duration::from_secs);
     let clock = Duration::from_secs(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs());
     let fresh = if time.is_some() { clock.as_secs() << 20 } else { SEED };
     let first = number("NWF_DIFFERENTIAL_SEED").unwrap_or(fresh);
     let started = Instant::now();
-    let mut bench = bench;
     let mut found: Vec<Difference> = Vec::new();
     let mut tried = 0;
     loop {
@@ -80,7 +88,10 @@ fn the_simulator_and_the_kernel_give_the_same_verdicts() {
     }
     let report = format!("{tried} filters from seed {first} in {:.0?}; {}", started.elapsed(), bench.count.text());
     println!("{report}");
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("differential test: {report}\n").as_bytes());
+    let _ = std::io::Write::write_all(
+        &mut std::io::stderr(),
+        format!("differential test of {name}: {report}\n").as_bytes(),
+    );
     if let Some(folder) = std::env::var_os("NWF_DIFFERENTIAL_SAVE") {
         for difference in &found {
             difference.save(folder.as_ref());

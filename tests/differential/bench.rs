@@ -1,17 +1,20 @@
 //! The bench: one laboratory in which each filter takes the place of the one before.
 
-use crate::filters::Case;
+use crate::filters::{Case, Item};
 use crate::lab::wire::{End, Endpoint};
-use crate::lab::{Lab, nft};
+use crate::lab::{self, Lab, nft};
 use crate::quirks::known;
+use nwf::model::Role;
 use nwf::plan::{Features, Plan, Scope};
 use nwf::render::nft::{Action, Nft, script};
-use nwf::render::{Options, plan};
+use nwf::render::xtables::{RestoreAction, Xtables, restore};
+use nwf::render::{Backend, Options, plan};
 use nwf::ruleset::Side;
 use nwf::simulate::{self, Simulator};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long nothing must arrive until what has not come is called lost.
@@ -93,8 +96,18 @@ impl fmt::Display for Difference {
     }
 }
 
+/// Who programs the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// nftables, on a host without connection tracking in the bridge.
+    Nft,
+    /// ebtables, iptables and ip6tables, with `br_netfilter`.
+    Xtables,
+}
+
 /// The laboratory, and what is in force in it.
 pub struct Bench {
+    rules: Rules,
     lab: Lab,
     guest: Endpoint,
     peer: Endpoint,
@@ -105,10 +118,42 @@ pub struct Bench {
 
 impl Bench {
     /// Makes one; says why if that is not possible.
-    pub fn new(name: &str) -> Option<Self> {
-        let lab = Lab::new(name)?;
+    pub fn new(name: &str, rules: Rules) -> Option<Self> {
+        let options = lab::Options { bridge_netfilter: rules == Rules::Xtables, addresses: false };
+        let lab = Lab::with(name, options)?;
         let (guest, peer) = (lab.open(End::Guest), lab.open(End::Peer));
-        Some(Self { lab, guest, peer, old: None, count: Count::default() })
+        Some(Self { rules, lab, guest, peer, old: None, count: Count::default() })
+    }
+
+    /// What a plan may ask of the host.
+    fn features(&self) -> Features {
+        match self.rules {
+            Rules::Nft => Features::none(),
+            Rules::Xtables => Features::relay(),
+        }
+    }
+
+    /// The text of a plan, in the place of the one in force.
+    fn text(&self, plan: &Plan, fresh: bool) -> String {
+        let old = self.old.as_ref().filter(|_| !fresh);
+        match self.rules {
+            Rules::Nft => script(plan, old, Action::Install),
+            Rules::Xtables => restore(plan, old, RestoreAction::Install),
+        }
+    }
+
+    /// Loads a text.
+    fn load(&self, text: &str) -> Result<(), String> {
+        if self.rules == Rules::Nft {
+            return self.lab.host.command(nft(&["-f", "-"]), text.as_bytes()).unwrap().success("nft").map(drop);
+        }
+        for section in text.split_inclusive("COMMIT\n") {
+            let (tool, input) = section.split_once('\n').expect("a section has a line with its tool");
+            let mut command = Command::new(tool.strip_prefix("# ").expect("a section begins with its tool"));
+            command.arg("--noflush");
+            self.lab.host.command(command, input.as_bytes()).unwrap().success(tool)?;
+        }
+        Ok(())
     }
 
     /// Tries cases; gives at most so many differences, made small.
@@ -117,7 +162,7 @@ impl Bench {
         self.without_rules(&mut cases);
         let mut found = Vec::new();
         for (number, case) in cases.iter().enumerate() {
-            let scope = if number % 2 == 0 { Scope::All } else { Scope::Bridged };
+            let scope = if number % 2 == 0 && self.rules == Rules::Nft { Scope::All } else { Scope::Bridged };
             self.count.rules += case.rules.len();
             let Some(difference) = self.compare(case, scope, true) else { continue };
             found.push(self.small(case, scope, difference));
@@ -134,42 +179,75 @@ impl Bench {
         let mut known = HashSet::new();
         for case in cases.iter_mut() {
             let mut own = HashSet::new();
-            case.frames.retain(|(side, frame)| own.insert((*side, frame.clone())));
-            all.extend(case.frames.iter().filter(|frame| known.insert((*frame).clone())).cloned());
+            case.frames.retain(|(side, frame)| own.insert((*side, key(frame).to_vec())));
+            all.extend(case.frames.iter().filter(|frame| known.insert((frame.0, key(&frame.1).to_vec()))).cloned());
         }
         let mut passing = HashSet::new();
         for frames in all.chunks(BATCH) {
             let arrived = self.exchange(frames, &vec![false; frames.len()]);
-            passing.extend(frames.iter().zip(arrived).filter(|(_, arrived)| *arrived).map(|(frame, _)| frame.clone()));
+            passing.extend(
+                frames
+                    .iter()
+                    .zip(arrived)
+                    .filter(|(_, arrived)| *arrived)
+                    .map(|(frame, _)| (frame.0, key(&frame.1).to_vec())),
+            );
         }
         self.count.lost += all.len() - passing.len();
         for case in cases {
-            case.frames.retain(|frame| passing.contains(frame));
+            case.frames.retain(|(side, frame)| passing.contains(&(*side, key(frame).to_vec())));
         }
     }
 
     fn clear(&mut self) {
         if let Some(old) = self.old.take() {
-            self.lab.load(&script(&old, None, Action::Remove));
+            match self.rules {
+                Rules::Nft => self.load(&script(&old, None, Action::Remove)).unwrap(),
+                Rules::Xtables => self.reset(),
+            }
         }
+    }
+
+    /// Empties the tables of xtables, whatever is in them.
+    fn reset(&mut self) {
+        let mut shell = Command::new("sh");
+        let all = "ebtables -t nat -F; ebtables -t nat -X; for t in iptables ip6tables; do $t -F; $t -X; done";
+        shell.args(["-c", all]);
+        self.lab.host.command(shell, b"").unwrap();
+        self.old = None;
     }
 
     fn compare(&mut self, case: &Case, scope: Scope, counted: bool) -> Option<Difference> {
         let ruleset = case.ruleset().ok()?;
-        let options = Options { scope: Some(scope), features: Some(Features::none()) };
-        let plan =
-            plan(&ruleset, &Nft, &options).unwrap_or_else(|errors| panic!("seed {}: {errors:?}", case.seed)).plan;
-        let text = script(&plan, self.old.as_ref(), Action::Install);
-        let ran = self.lab.host.command(nft(&["-f", "-"]), text.as_bytes()).expect("nft runs");
-        assert!(
-            ran.status == Some(0),
-            "seed {}: nft: {}\n{}{}{text}",
-            case.seed,
-            ran.stderr,
-            case.xml().concat(),
-            case.parameters()
-        );
-        let fresh = script(&plan, None, Action::Install);
+        let options = Options { scope: Some(scope), features: Some(self.features()) };
+        let backend: &dyn Backend = if self.rules == Rules::Nft { &Nft } else { &Xtables };
+        let plan = match plan(&ruleset, backend, &options) {
+            Ok(outcome) => outcome.plan,
+            Err(errors) if self.rules == Rules::Xtables => {
+                self.count.refused(&format!("{errors:?}"));
+                return None;
+            }
+            Err(errors) => panic!("seed {}: {errors:?}", case.seed),
+        };
+        if self.rules == Rules::Xtables {
+            // A restore text makes libvirt's own chains; where they are already, only nwf-apply knows to leave them.
+            self.reset();
+        }
+        let text = self.text(&plan, false);
+        if let Err(why) = self.load(&text) {
+            assert!(
+                self.rules == Rules::Xtables && refused_by_tool(case, &why),
+                "seed {}: {why}\n{}{}{text}",
+                case.seed,
+                case.xml().concat(),
+                case.parameters()
+            );
+            // What was loaded before goes away.
+            self.count.refused(&why);
+            self.reset();
+            return None;
+        }
+        let fresh = self.text(&plan, true);
         self.old = Some(plan);
         let simulated = |frame: &(Side, Vec<u8>)| {
             let scope = match scope {
@@ -196,7 +274,7 @@ impl Bench {
         }
         let mut differs = None;
         for number in (0..arrived.len()).filter(|number| arrived[*number] != expected[*number]) {
-            match known(case, &case.frames[number].1) {
+            match known(self.rules, case, &case.frames[number].1) {
                 Some(quirk) if counted => *self.count.quirks.entry(quirk).or_default() += 1,
                 Some(_) => {}
                 None => differs = differs.or(Some(number)),
@@ -238,7 +316,7 @@ impl Bench {
     /// Sends frames in both directions at once; tells which arrive.
     fn exchange(&mut self, frames: &[(Side, Vec<u8>)], expected: &[bool]) -> Vec<bool> {
         let index: HashMap<(Side, &[u8]), usize> =
-            frames.iter().enumerate().map(|(number, (side, frame))| ((*side, frame.as_slice()), number)).collect();
+            frames.iter().enumerate().map(|(number, (side, frame))| ((*side, key(frame)), number)).collect();
         while self.guest.next().is_some() || self.peer.next().is_some() {}
         for (side, frame) in frames {
             match side {
@@ -254,7 +332,7 @@ impl Bench {
             for (side, end) in [(Side::FromGuest, &mut self.peer), (Side::ToGuest, &mut self.guest)] {
                 while let Some(frame) = end.next() {
                     any = true;
-                    if let Some(number) = index.get(&(side, frame.as_slice())) {
+                    if let Some(number) = index.get(&(side, key(&frame))) {
                         arrived[*number] = true;
                         last = Instant::now();
                     }
@@ -272,4 +350,28 @@ impl Bench {
         assert_eq!(self.guest.overrun() + self.peer.overrun(), 0, "the capture lost frames");
         arrived
     }
+}
+
+/// What the tools do not take: the target CONTINUE of libvirt, a MAC mask without ones, and an inverted prefix of
+/// no length.
+fn refused_by_tool(case: &Case, why: &str) -> bool {
+    let empty = |item: &Item| {
+        matches!(item.row.role, Role::MaskOf(_))
+            && item.values.iter().any(|value| value == "0" || value == "00:00:00:00:00:00")
+    };
+    let is_empty = case.rules.iter().flat_map(|rule| &rule.items).any(empty);
+    why.contains("'CONTINUE'") || (why.contains("Invalid argument") && is_empty)
+}
+
+/// What of a frame identifies it: `br_netfilter` cuts off what stands behind the end of an IP packet.
+fn key(frame: &[u8]) -> &[u8] {
+    let field = |at: usize| Some(usize::from(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?])));
+    let length = match frame.get(12..14) {
+        Some([0x08, 0x00]) => field(16).map(|total| 14 + total),
+        Some([0x86, 0xdd]) => field(18).map(|length| 54 + length),
+        _ => None,
+    };
+    // A length that is no length is no end.
+    let end = length.filter(|end| *end >= 34).unwrap_or(frame.len()).min(frame.len());
+    &frame[..end]
 }
