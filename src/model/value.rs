@@ -379,6 +379,34 @@ impl Value {
         }
     }
 
+    /// The number that stands for the value in the packet; none for values that are no header field.
+    pub fn bits(&self) -> Option<u128> {
+        match self {
+            Value::Number(number) | Value::Hex(number) => Some((*number).into()),
+            Value::Mac(address) => Some(big_endian(address.octets())),
+            Value::Ipv4(address) => Some(u32::from(*address).into()),
+            Value::Ipv6(address) => Some((*address).into()),
+            Value::MacMask(_)
+            | Value::Prefix(_)
+            | Value::Bool(_)
+            | Value::Text(_)
+            | Value::State(_)
+            | Value::TcpFlags(_)
+            | Value::IpSet(_)
+            | Value::IpSetFlags(_) => None,
+        }
+    }
+
+    /// The number of leading ones of a mask; none for values that are no mask.
+    pub fn prefix_length(&self) -> Option<u32> {
+        match self {
+            Value::Prefix(length) => Some((*length).into()),
+            // A mask for MAC addresses is ones followed by zeros (XML-52).
+            Value::MacMask(mask) => Some(big_endian(mask.octets()).count_ones()),
+            _ => None,
+        }
+    }
+
     /// The same value without a memory of how it was written.
     #[must_use]
     pub fn normalized(self) -> Value {
@@ -415,6 +443,10 @@ impl Value {
             }
         }
     }
+}
+
+fn big_endian(bytes: [u8; 6]) -> u128 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 fn read(kind: Kind, text: &str) -> Read {

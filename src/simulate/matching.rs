@@ -296,7 +296,7 @@ impl<'a> Matcher<'a> {
         sets: &Sets,
     ) -> Truth {
         let Expression { attribute, negated, test } = expression;
-        let number_at = |slot: &Slot| slot.value(&self.rule.wheels, at).and_then(number_of);
+        let number_at = |slot: &Slot| slot.value(&self.rule.wheels, at).and_then(Value::bits);
         let within = |found: u128, start: &Slot, end: &Slot| {
             number_at(start).zip(number_at(end)).is_some_and(|(low, high)| (low..=high).contains(&found))
         };
@@ -335,7 +335,7 @@ impl<'a> Matcher<'a> {
                     Some(Value::TcpFlags(flags)) => {
                         found & u128::from(flags.mask.bits()) == u128::from(flags.flags.bits())
                     }
-                    Some(value) => number_of(value) == Some(found),
+                    Some(value) => value.bits() == Some(found),
                     None => false,
                 }
             }
@@ -408,7 +408,7 @@ impl<'a> Matcher<'a> {
 
 /// Lowest and highest number that a test of a number takes in one combination.
 fn bounds(rule: &Rule, expression: &Expression, at: &[usize]) -> Option<(u128, u128)> {
-    let value = |slot: &Slot| slot.value(&rule.wheels, at).and_then(number_of);
+    let value = |slot: &Slot| slot.value(&rule.wheels, at).and_then(Value::bits);
     match &expression.test {
         Test::Is(slot) => {
             let number = value(slot)?;
@@ -418,11 +418,8 @@ fn bounds(rule: &Rule, expression: &Expression, at: &[usize]) -> Option<(u128, u
         Test::Masked { value: slot, mask } => {
             let number = value(slot)?;
             let all = largest(width(rule, expression.attribute)?);
-            let free = match mask.value(&rule.wheels, at)? {
-                Value::Prefix(length) => all.checked_shr(u32::from(*length)).unwrap_or_default(),
-                Value::MacMask(mask) => !bytes_to_number(&mask.octets()) & all,
-                _ => return None,
-            };
+            let length = mask.value(&rule.wheels, at)?.prefix_length()?;
+            let free = all.checked_shr(length).unwrap_or_default();
             Some((number & !free & all, number | free))
         }
         Test::TypeCode(_) | Test::InSet { .. } => None,
@@ -549,26 +546,4 @@ fn has_option(options: &[u8], wanted: u128) -> bool {
         rest = rest.get(length..).unwrap_or_default();
     }
     false
-}
-
-fn bytes_to_number(bytes: &[u8]) -> u128 {
-    bytes.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
-}
-
-/// A value as the number that its field has.
-pub(super) fn number_of(value: &Value) -> Option<u128> {
-    match value {
-        Value::Number(number) | Value::Hex(number) => Some((*number).into()),
-        Value::Mac(address) => Some(bytes_to_number(&address.octets())),
-        Value::Ipv4(address) => Some(u32::from(*address).into()),
-        Value::Ipv6(address) => Some((*address).into()),
-        Value::MacMask(_)
-        | Value::Prefix(_)
-        | Value::Bool(_)
-        | Value::Text(_)
-        | Value::State(_)
-        | Value::TcpFlags(_)
-        | Value::IpSet(_)
-        | Value::IpSetFlags(_) => None,
-    }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::model::{MacAddr, Value};
+use crate::model::MacAddr;
 
 /// How the values of a field are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,38 +176,6 @@ impl Interval {
         let both = Interval { low: self.low.max(other.low), high: self.high.min(other.high) };
         (both.low <= both.high).then_some(both)
     }
-}
-
-/// The number that stands for a value in the packet; none for values that are no header field.
-pub fn number(value: &Value) -> Option<u128> {
-    match value {
-        Value::Number(number) | Value::Hex(number) => Some((*number).into()),
-        Value::Mac(address) => Some(bytes(&address.octets())),
-        Value::Ipv4(address) => Some(u32::from(*address).into()),
-        Value::Ipv6(address) => Some((*address).into()),
-        Value::MacMask(_)
-        | Value::Prefix(_)
-        | Value::Bool(_)
-        | Value::Text(_)
-        | Value::State(_)
-        | Value::TcpFlags(_)
-        | Value::IpSet(_)
-        | Value::IpSetFlags(_) => None,
-    }
-}
-
-/// The number of leading ones of a mask.
-pub fn prefix_length(mask: &Value) -> Option<u32> {
-    match mask {
-        Value::Prefix(length) => Some((*length).into()),
-        // A mask for MAC addresses is ones followed by zeros (XML-52).
-        Value::MacMask(mask) => Some(bytes(&mask.octets()).count_ones()),
-        _ => None,
-    }
-}
-
-fn bytes(bytes: &[u8]) -> u128 {
-    bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 /// Sorts intervals and joins those that overlap. Numbers that only stand side by side stay apart if all are

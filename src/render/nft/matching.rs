@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::fields::{Bounds, Item, Shape, What};
-use super::key::{Interval, Key, merge, number, prefix_length};
+use super::key::{Interval, Key, merge};
 use crate::model::{Attribute, Profile, Value};
 use crate::ruleset::{Slot, Wheel};
 
@@ -242,13 +242,13 @@ impl<'a> Alternative<'a> {
     fn interval(&self, item: &Item<'_>, key: &Key, bounds: Bounds<'a>, at: &[usize]) -> Result<Interval, Wrong> {
         let wrong = || Wrong::Value { attribute: item.attribute };
         let fitting = |slot| {
-            let number = number(self.value(item, slot, at)?).filter(|number| *number <= key.max());
+            let number = self.value(item, slot, at)?.bits().filter(|number| *number <= key.max());
             number.ok_or_else(wrong)
         };
         match bounds {
             Bounds::One(slot) => Ok(Interval::single(fitting(slot)?)),
             Bounds::Masked(value, mask) => {
-                let length = prefix_length(self.value(item, mask, at)?).filter(|length| *length <= key.width);
+                let length = self.value(item, mask, at)?.prefix_length().filter(|length| *length <= key.width);
                 Ok(Interval::with_prefix(fitting(value)?, length.ok_or_else(wrong)?, key.width))
             }
             Bounds::Range(start, end) => {
