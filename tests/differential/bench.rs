@@ -121,6 +121,16 @@ impl Bench {
     pub fn new(name: &str, rules: Rules) -> Option<Self> {
         let options = lab::Options { bridge_netfilter: rules == Rules::Xtables, addresses: false };
         let lab = Lab::with(name, options)?;
+        if rules == Rules::Xtables {
+            for tool in ["ebtables-restore", "iptables-restore", "ip6tables-restore"] {
+                let mut command = Command::new(tool);
+                command.arg("--noflush");
+                if let Err(error) = lab.host.command(command, b"") {
+                    lab::skip(name, &format!("{tool}: {error}"));
+                    return None;
+                }
+            }
+        }
         let (guest, peer) = (lab.open(End::Guest), lab.open(End::Peer));
         Some(Self { rules, lab, guest, peer, old: None, count: Count::default() })
     }
