@@ -14,11 +14,12 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),$(if $(shell command -v sudo 2>/de
 # rustup puts cargo here; a shell that was started before does not know it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test bench build generate install uninstall clean
+.PHONY: help demo test torture bench build generate install uninstall clean
 
 help:
 	@echo 'make demo       build, then show the pipeline on real packets, in a throw-away namespace'
 	@echo 'make test       all that a change must pass: format, lints, tests, documentation'
+	@echo 'make torture    generated filters and frames, simulator against kernel; SECONDS=600'
 	@echo 'make bench      measure the pipeline beside `nft -f` alone'
 	@echo 'make build      the programs, in $(TARGET)/release'
 	@echo 'make generate   write man/, completions/, schemas/ and docs/errors.md anew'
@@ -34,6 +35,14 @@ demo:
 test:
 	@.ci/need test
 	@.ci/test
+
+# How long `torture` goes on.
+SECONDS = 600
+
+torture:
+	@.ci/need test
+	NWF_DIFFERENTIAL_SECONDS=$(SECONDS) NWF_DIFFERENTIAL_SAVE=$(TARGET)/differential \
+		cargo $(AS_ROOT) test --locked --test differential -- --nocapture
 
 bench:
 	@.ci/need bench

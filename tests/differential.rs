@@ -1,7 +1,7 @@
 //! The differential test: generated filters, frames near their edges, and two answers to each, that of the simulator
 //! and that of the kernel, which must be the same.
 //!
-//! - `NWF_DIFFERENTIAL_FILTERS`: how many filters are tried; 40 if it is not set.
+//! - `NWF_DIFFERENTIAL_FILTERS`: how many filters are tried; 200 if it is not set.
 //! - `NWF_DIFFERENTIAL_SECONDS`: go on with fresh seeds until they are over.
 //! - `NWF_DIFFERENTIAL_SEED`: the seed to begin with, to see a difference again.
 //! - `NWF_DIFFERENTIAL_SAVE`: a folder for what differs, a case each.
@@ -56,7 +56,7 @@ fn the_simulator_and_xtables_give_the_same_verdicts() {
 
 fn compare(name: &str, rules: Rules) {
     let Some(mut bench) = Bench::new(&format!("differential test of {name}"), rules) else { return };
-    let filters = usize::try_from(number("NWF_DIFFERENTIAL_FILTERS").unwrap_or(40)).unwrap();
+    let filters = usize::try_from(number("NWF_DIFFERENTIAL_FILTERS").unwrap_or(200)).unwrap();
     let time = number("NWF_DIFFERENTIAL_SECONDS").map(Duration::from_secs);
     let clock = Duration::from_secs(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs());
     let fresh = if time.is_some() { clock.as_secs() << 20 } else { SEED };

@@ -89,8 +89,11 @@ impl fmt::Display for Difference {
         let side = if self.side == Side::FromGuest { "from the guest" } else { "to the guest" };
         writeln!(f, "== seed {}, profile {}, scope {}", self.case.seed, self.case.profile, self.scope.name())?;
         write!(f, "{}{}", self.case.xml().concat(), self.case.parameters())?;
-        let hex: String = self.frame.iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(f, "frame {side}: {hex}")?;
+        write!(f, "frame {side}: ")?;
+        for byte in &self.frame {
+            write!(f, "{byte:02x}")?;
+        }
+        writeln!(f)?;
         writeln!(f, "simulator: {}; kernel: {}", word(self.simulated), word(!self.simulated))?;
         writeln!(f, "{}\n{}", self.path, self.script)
     }

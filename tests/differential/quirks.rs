@@ -4,9 +4,12 @@ use crate::bench::Rules;
 use crate::filters::Case;
 use nwf::model::{Attribute, Profile, Protocol, Role};
 
+/// A name, and whether a frame belongs to that row under a filter.
+type Row = (&'static str, fn(&Case, &[u8]) -> bool);
+
 /// The row of the table that a frame belongs to under a filter, if any.
 pub fn known(rules: Rules, case: &Case, frame: &[u8]) -> Option<&'static str> {
-    let rows: &[(&'static str, fn(&Case, &[u8]) -> bool)] = match rules {
+    let rows: &[Row] = match rules {
         Rules::Nft => &[("length-behind-tag", length_behind_tag), ("cut-header", cut_header)],
         Rules::Xtables => &[
             ("length-behind-tag", length_behind_tag),
@@ -16,7 +19,6 @@ pub fn known(rules: Rules, case: &Case, frame: &[u8]) -> Option<&'static str> {
             ("ipv6-extensions", ipv6_extensions),
             ("ipv4-fragment", ipv4_fragment),
             ("arp-lengths", arp_lengths),
-            ("tcp-flags-none", tcp_flags_none),
         ],
     };
     rows.iter().find(|(_, holds)| holds(case, frame)).map(|(name, _)| *name)
@@ -63,16 +65,11 @@ fn arp_lengths(case: &Case, frame: &[u8]) -> bool {
         && case.rules.iter().any(|rule| matches!(rule.protocol, Some(Protocol::Arp | Protocol::Rarp)))
 }
 
-/// iptables-nft leaves a test of no flags out, also where it is inverted.
-fn tcp_flags_none(case: &Case, _: &[u8]) -> bool {
-    let none = |item: &crate::filters::Item| item.row.attribute == Attribute::Flags && item.values == ["NONE/NONE"];
-    case.rules.iter().any(|rule| rule.negated && rule.items.iter().any(none))
-}
-
-/// iptables-nft reads ports in later fragments, where there are none.
+/// iptables-nft reads ports in later fragments, where there are none; the profile `nwf` asks for first fragments.
 fn ipv4_fragment(case: &Case, frame: &[u8]) -> bool {
     let later = |frame: &[u8]| Some(u16::from_be_bytes([*frame.get(20)?, *frame.get(21)?]) & 0x1fff != 0);
-    frame.get(12..14) == Some(&[0x08, 0x00])
+    case.profile == Profile::Libvirt
+        && frame.get(12..14) == Some(&[0x08, 0x00])
         && later(frame) == Some(true)
         && [Protocol::Tcp, Protocol::Udp, Protocol::Sctp, Protocol::Icmp]
             .iter()

@@ -292,6 +292,13 @@ fn masks_of_zeros_hold_always_or_never() {
 }
 
 #[test]
+fn no_segment_differs_in_no_flag() {
+    let rule = |sign: &str| nwf(&format!("<rule action='accept' direction='in'><tcp{sign} flags='NONE/NONE'/></rule>"));
+    assert_eq!(rule("").len(), 3);
+    assert!(rule(" match='no'").is_empty());
+}
+
+#[test]
 fn fields_that_the_kernel_reads_wrongly_are_refused() {
     let rule = "<rule action='drop' direction='in'><stp srcmacaddr='2:0:0:0:0:1' root-cost='5'/></rule>";
     assert_eq!(

@@ -228,6 +228,12 @@ impl Write<'_> {
         let Value::TcpFlags(value) = self.combination.value(expression.attribute, slot)? else {
             return Err(Wrong::Malformed(expression.attribute));
         };
+        if expression.negated && value.mask.bits() == 0 && value.flags.bits() == 0 {
+            // No segment differs in no flag. iptables on nf_tables leaves this test out, inverted or not, and would
+            // match every segment.
+            words.never();
+            return Ok(());
+        }
         words.option(expression.negated, "--tcp-flags", &value.mask.to_string());
         words.push(&value.flags.to_string());
         Ok(())
