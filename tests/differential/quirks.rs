@@ -19,6 +19,7 @@ pub fn known(rules: Rules, case: &Case, frame: &[u8]) -> Option<&'static str> {
             ("ipv6-extensions", ipv6_extensions),
             ("ipv4-fragment", ipv4_fragment),
             ("arp-lengths", arp_lengths),
+            ("inverted-ports", inverted_ports),
         ],
     };
     rows.iter().find(|(_, holds)| holds(case, frame)).map(|(name, _)| *name)
@@ -76,6 +77,16 @@ fn ipv4_fragment(case: &Case, frame: &[u8]) -> bool {
             .any(|protocol| rules_of(case, *protocol).next().is_some())
 }
 
+/// iptables-nft compares two inverted ports at once; the profile `nwf` keeps them apart.
+fn inverted_ports(case: &Case, _: &[u8]) -> bool {
+    let has = |rule: &crate::filters::GenRule, port| rule.items.iter().any(|item| item.row.attribute == port);
+    case.profile == Profile::Libvirt
+        && case
+            .rules
+            .iter()
+            .any(|rule| rule.negated && has(rule, Attribute::SrcPortStart) && has(rule, Attribute::DstPortStart))
+}
+
 /// A tagged frame with a length where the inner type is, and a rule that asks for that type.
 fn length_behind_tag(case: &Case, frame: &[u8]) -> bool {
     let asks =
@@ -87,6 +98,8 @@ fn length_behind_tag(case: &Case, frame: &[u8]) -> bool {
 /// A frame that ends within the header after Ethernet's, and a test that all values pass.
 fn cut_header(case: &Case, frame: &[u8]) -> bool {
     let least = match frame.get(12..14) {
+        // The LLC header and a configuration message.
+        _ if is_spanning_tree(frame) => 3 + 35,
         Some([0x08, 0x00]) => 20,
         Some([0x86, 0xdd]) => 40,
         Some([0x08, 0x06] | [0x80, 0x35]) => 28,
@@ -94,7 +107,8 @@ fn cut_header(case: &Case, frame: &[u8]) -> bool {
     };
     let idle = |rule: &crate::filters::GenRule| {
         rule.items.iter().any(|item| {
-            matches!(item.row.role, Role::MaskOf(_)) && item.values.iter().any(|value| value == "0")
+            matches!(item.row.role, Role::MaskOf(_))
+                && item.values.iter().any(|value| value == "0" || value == "00:00:00:00:00:00")
                 || matches!(item.row.role, Role::EndOf(_))
                 || rule.negated && item.values.len() > 1
         })

@@ -292,6 +292,12 @@ fn masks_of_zeros_hold_always_or_never() {
 }
 
 #[test]
+fn two_inverted_ports_are_compared_one_by_one() {
+    let rule = nwf("<rule action='drop' direction='in'><udp match='no' srcportstart='5' dstportstart='6'/></rule>");
+    assert_eq!(rule[1], "nwf-fp-vnet0 -p udp '!' -f -m multiport '!' --sports 5 -m multiport '!' --dports 6 -j DROP");
+}
+
+#[test]
 fn no_segment_differs_in_no_flag() {
     let rule = |sign: &str| nwf(&format!("<rule action='accept' direction='in'><tcp{sign} flags='NONE/NONE'/></rule>"));
     assert_eq!(rule("").len(), 3);

@@ -196,6 +196,15 @@ impl Write<'_> {
                 "--dscp"
             }
             A::Flags => return self.tcp_flags(words, expression),
+            A::SrcPortStart | A::DstPortStart if self.profile == Profile::Nwf && self.inverts_both_ports() => {
+                let ports = operand(':')?;
+                // multiport takes no range of one port.
+                let single = ports.split_once(':').filter(|(low, high)| low == high).map(|(low, _)| low.to_owned());
+                let name = if *attribute == A::SrcPortStart { "--sports" } else { "--dports" };
+                words.all(&["-m", "multiport"]);
+                words.option(true, name, &single.unwrap_or(ports));
+                return Ok(());
+            }
             A::SrcPortStart => "--sport",
             A::DstPortStart => "--dport",
             A::Option if operand(':')? == "0" => {
@@ -220,6 +229,16 @@ impl Write<'_> {
         };
         words.option(*negated, name, &operand(':')?);
         Ok(())
+    }
+
+    /// Two inverted ports: iptables on `nf_tables` compares the four bytes at once, and would match where either
+    /// differs. The match `multiport` keeps them apart.
+    fn inverts_both_ports(&self) -> bool {
+        let inverted = |attribute| {
+            let found = self.combination.rule.expression(attribute);
+            found.is_some_and(|expression| expression.negated)
+        };
+        inverted(Attribute::SrcPortStart) && inverted(Attribute::DstPortStart)
     }
 
     /// EB-66.
