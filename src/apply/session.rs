@@ -118,10 +118,13 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         self.need_look()?;
-        if let Some(transaction) = interrupted {
-            self.repair(&transaction)?;
-        }
-        if !is_complete {
+        let is_told = match interrupted {
+            Some(transaction) => self.repair(&transaction)?,
+            None => true,
+        };
+        let recorded = self.recorded()?;
+        let is_known = self.look.iter().flat_map(Look::interfaces).all(|name| recorded.contains(&name));
+        if !is_complete || !is_told || !is_known {
             self.recover_all()?;
         }
         Ok(())
@@ -193,11 +196,14 @@ impl<'a> Session<'a> {
             && !record.rendering.links.is_empty()
     }
 
-    /// Puts the state right after a run that did not come to its end.
-    pub(super) fn repair(&mut self, transaction: &Transaction) -> Result<(), ApplyError> {
+    /// Puts the state right after a run that did not come to its end; false if it lacks a record of what that run
+    /// was about, so that only the kernel can tell.
+    pub(super) fn repair(&mut self, transaction: &Transaction) -> Result<bool, ApplyError> {
+        let mut is_told = true;
         for name in &transaction.install {
             let (old, new) = (self.store.record(name), self.store.new_record(name));
             let Some(new) = new else {
+                is_told &= old.is_some();
                 continue;
             };
             if self.is_in_kernel(&new) {
@@ -218,7 +224,7 @@ impl<'a> Session<'a> {
         if !self.check {
             self.store.finish()?;
         }
-        Ok(())
+        Ok(is_told)
     }
 
     pub(super) fn is_absent(&self, interface: &InterfaceName) -> bool {
